@@ -1,0 +1,1 @@
+"""Drystone: the whole cycle of data, model and code in any git repository."""

@@ -1,0 +1,55 @@
+"""Time as a value that can be handed in, so that tests own it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Anything that tells the time as integer nanoseconds since the Unix epoch, UTC."""
+
+    def now(self) -> int: ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> int:
+        return time.time_ns()
+
+
+class ManualClock:
+    """A clock that moves only when it is told to.
+
+    Args:
+        start: first answer, nanoseconds since the epoch.
+    """
+
+    def __init__(self, start: int = 1_700_000_000_000_000_000) -> None:
+        self._now = start
+
+    def now(self) -> int:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        self._now += int(seconds * 1e9)
+
+
+def to_iso(nanoseconds: int) -> str:
+    """RFC 3339 in UTC with milliseconds, e.g. `2026-01-31T08:00:00.000Z`."""
+    moment = datetime.fromtimestamp(nanoseconds / 1e9, tz=UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_iso(text: str) -> int:
+    """Nanoseconds since the epoch of an ISO 8601 time; one without a zone is UTC.
+
+    Raises:
+        ValueError: `text` is not an ISO 8601 time.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1e6) * 1000

@@ -1,0 +1,1 @@
+"""Floor 1: the record of everything that happened. Journals are the truth; SQLite is their index."""
