@@ -1,15 +1,15 @@
 """The one tree of errors. The library raises these; `cli/` and `server/` render them, once.
 
-    DrystoneError
-    ├── WorkFailed         exit 1   a step, check, gate or tracked command did not succeed
-    ├── UsageError         exit 2   the call itself makes no sense
-    ├── ProjectInvalid     exit 3   repository, configuration or a stored file is not as it must be
-    │   ├── NotARepository
-    │   └── Corrupt                 a stored file is damaged; nothing was served from it
-    ├── NotFound           exit 4   a reference names nothing
-    │   └── Ambiguous               a reference names several things
-    ├── Conflict           exit 5   somebody else holds it, or two facts contradict
-    └── RemoteUnavailable  exit 6   a remote is unreachable or refused
+DrystoneError
+├── WorkFailed         exit 1   a step, check, gate or tracked command did not succeed
+├── UsageError         exit 2   the call itself makes no sense
+├── ProjectInvalid     exit 3   repository, configuration or a stored file is not as it must be
+│   ├── NotARepository
+│   └── Corrupt                 a stored file is damaged; nothing was served from it
+├── NotFound           exit 4   a reference names nothing
+│   └── Ambiguous               a reference names several things
+├── Conflict           exit 5   somebody else holds it, or two facts contradict
+└── RemoteUnavailable  exit 6   a remote is unreachable or refused
 """
 
 from __future__ import annotations

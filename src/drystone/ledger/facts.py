@@ -40,7 +40,7 @@ class Code(msgspec.Struct, frozen=True, omit_defaults=True):
     changes: str | None = None
 
 
-class RunStarted(Fact, tag="run-started"):
+class RunStarted(Fact, frozen=True, tag="run-started"):
     """A run began. `environment` is an object: JSON of interpreter, packages and host."""
 
     run: str
@@ -57,14 +57,14 @@ class RunStarted(Fact, tag="run-started"):
     environment: str | None = None
 
 
-class Params(Fact, tag="params"):
+class Params(Fact, frozen=True, tag="params"):
     """Parameters of a run, dotted keys. Write-once: a second, different value is a conflict."""
 
     run: str
     values: dict[str, Scalar]
 
 
-class Points(Fact, tag="points"):
+class Points(Fact, frozen=True, tag="points"):
     """A stretch of one metric, as columns. Identity of a point: (run, key, step, time, value)."""
 
     run: str
@@ -74,7 +74,7 @@ class Points(Fact, tag="points"):
     values: list[float]
 
 
-class Tags(Fact, tag="tags"):
+class Tags(Fact, frozen=True, tag="tags"):
     """Free labels of a run; per key the last writer wins."""
 
     run: str
@@ -82,7 +82,7 @@ class Tags(Fact, tag="tags"):
     time: int
 
 
-class Edge(Fact, tag="edge"):
+class Edge(Fact, frozen=True, tag="edge"):
     """A run read or wrote `path` (relative to the root, posix) when it was `object`.
 
     Attributes:
@@ -96,7 +96,7 @@ class Edge(Fact, tag="edge"):
     tree: bool = False
 
 
-class OutputCaptured(Fact, tag="output"):
+class OutputCaptured(Fact, frozen=True, tag="output"):
     """What a run printed, standard output and error interleaved, as an object."""
 
     run: str
@@ -104,7 +104,7 @@ class OutputCaptured(Fact, tag="output"):
     size: int
 
 
-class RunFinished(Fact, tag="run-finished"):
+class RunFinished(Fact, frozen=True, tag="run-finished"):
     """A run ended. `exit_code` is None where there was no process to ask."""
 
     run: str
@@ -114,7 +114,7 @@ class RunFinished(Fact, tag="run-finished"):
     error: str | None = None
 
 
-class TraceRecorded(Fact, tag="trace"):
+class TraceRecorded(Fact, frozen=True, tag="trace"):
     """The trace (an object, `docs/reference/formats.md`) of one committed execution of a step."""
 
     run: str
@@ -125,7 +125,7 @@ class TraceRecorded(Fact, tag="trace"):
     time: int
 
 
-class VersionRegistered(Fact, tag="version"):
+class VersionRegistered(Fact, frozen=True, tag="version"):
     """`KIND:NAME@vVERSION` is this object. `run` made it, where a run did."""
 
     kind: AssetKind
@@ -138,7 +138,7 @@ class VersionRegistered(Fact, tag="version"):
     run: str | None = None
 
 
-class AliasMoved(Fact, tag="alias"):
+class AliasMoved(Fact, frozen=True, tag="alias"):
     """An alias points elsewhere (`version` None: it was removed).
 
     Attributes:
@@ -158,7 +158,7 @@ class AliasMoved(Fact, tag="alias"):
     evidence: tuple[str, ...] = ()
 
 
-class Evidence(Fact, tag="evidence"):
+class Evidence(Fact, frozen=True, tag="evidence"):
     """The recorded verdict of one check on one subject.
 
     Attributes:
@@ -184,7 +184,7 @@ class Evidence(Fact, tag="evidence"):
     why: str = ""
 
 
-class DeploymentChanged(Fact, tag="deployment"):
+class DeploymentChanged(Fact, frozen=True, tag="deployment"):
     """A deployment began or ceased to serve a version."""
 
     name: str
@@ -230,7 +230,7 @@ class Performance(msgspec.Struct, frozen=True, omit_defaults=True):
     why: str = ""
 
 
-class WindowJudged(Fact, tag="window"):
+class WindowJudged(Fact, frozen=True, tag="window"):
     """A monitor's verdict about one window of a deployment; a later one restates the same window.
 
     The window holds predictions with `start <= event time < end`.

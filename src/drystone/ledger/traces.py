@@ -1,0 +1,15 @@
+"""Reading the traces of steps."""
+
+from __future__ import annotations
+
+from drystone.ledger.facts import TraceRecorded
+from drystone.ledger.ledger import Ledger
+from drystone.ledger.names import decoded
+
+
+def for_step(ledger: Ledger, step: str, limit: int = 20) -> list[TraceRecorded]:
+    """Traces of a step, newest first."""
+    rows = ledger.query(
+        "SELECT fact FROM trace WHERE step = ? ORDER BY time DESC, run DESC LIMIT ?", (step, limit)
+    )
+    return decoded(rows, TraceRecorded)
