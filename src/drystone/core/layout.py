@@ -54,12 +54,17 @@ class Layout(NamedTuple):
         return self.state / "journals"
 
     @property
-    def index(self) -> Path:
+    def ledger_index(self) -> Path:
         return self.state / "ledger.sqlite"
 
     @property
     def stat_index(self) -> Path:
         return self.state / "stat.sqlite"
+
+    @property
+    def logs(self) -> Path:
+        """Output of running runs, `RUN.log`; it becomes an object when the run ends."""
+        return self.state / "logs"
 
     @property
     def requests(self) -> Path:

@@ -48,16 +48,16 @@ def parse(text: str) -> Reference:
     rest, at, version = text.partition("@")
     head, colon, tail = rest.partition(":")
     kind, name = (head, tail) if colon else (None, rest)
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"not a reference: `{text}`",
+            because="a reference is KIND:NAME[@VERSION], as in `model:churn@v7`",
+        )
     if kind is not None and kind not in KINDS:
         raise UsageError(
             f"no such kind of thing: `{kind}`",
             because=f"`{text}` is read as KIND:NAME[@VERSION]",
             hints=[f"kinds are {', '.join(f'`{known}`' for known in KINDS)}"],
-        )
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"not a reference: `{text}`",
-            because="a reference is KIND:NAME[@VERSION], as in `model:churn@v7`",
         )
     return Reference(kind, name, version if at else None)
 

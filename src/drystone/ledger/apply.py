@@ -52,7 +52,8 @@ def _run_started(database: sqlite3.Connection, fact: facts.RunStarted) -> None:
     database.execute(
         "INSERT INTO run (run, kind, name, experiment, started, started_fact) VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (run) DO UPDATE SET kind = excluded.kind, name = excluded.name, "
-        "experiment = excluded.experiment, started = excluded.started, started_fact = excluded.started_fact",
+        "experiment = excluded.experiment, started = excluded.started, started_fact = excluded.started_fact "
+        "WHERE run.started IS NULL OR (run.started, run.started_fact) < (excluded.started, excluded.started_fact)",
         (fact.run, fact.kind, fact.name, fact.experiment, fact.time, encode(fact)),
     )
 
@@ -114,10 +115,13 @@ def _points(database: sqlite3.Connection, fact: facts.Points) -> None:
         )
 
 
-def _rank(point: tuple[int, int, float]) -> tuple[int, int, float]:
-    """Order of points: step, then time, then value; NaN counts as 0, as every MLflow client expects."""
+def _rank(point: tuple[int, int, float]) -> tuple[int, int, float, bytes]:
+    """Order of points: step, time, value; NaN counts as 0, as every MLflow client expects.
+
+    The encoding comes last, so that NaN, 0.0 and -0.0 do not tie.
+    """
     step, time, value = point
-    return step, time, 0.0 if math.isnan(value) else value
+    return step, time, 0.0 if math.isnan(value) else value, pack_value(value)
 
 
 def _tags(database: sqlite3.Connection, fact: facts.Tags) -> None:
@@ -130,7 +134,7 @@ def _tags(database: sqlite3.Connection, fact: facts.Tags) -> None:
 
 def _edge(database: sqlite3.Connection, fact: facts.Edge) -> None:
     database.execute(
-        "INSERT OR REPLACE INTO edge VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO edge VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET tree = max(tree, excluded.tree)",
         (fact.run, fact.direction, fact.path, fact.object, int(fact.tree)),
     )
 

@@ -236,7 +236,7 @@ class Ledger:
 
     def _open_index(self) -> sqlite3.Connection:
         self._prepare_state()
-        database = sqlite3.connect(self.layout.index, timeout=_BUSY_S, isolation_level=None)
+        database = sqlite3.connect(self.layout.ledger_index, timeout=_BUSY_S, isolation_level=None)
         try:
             if _version(database) != schema.VERSION:
                 # Two processes that find no index must not both make it, and SQLite's own lock does
@@ -268,7 +268,7 @@ class Ledger:
 
     def _discard_index(self) -> None:
         for suffix in ("", "-wal", "-shm"):
-            self.layout.index.with_name(self.layout.index.name + suffix).unlink(missing_ok=True)
+            self.layout.ledger_index.with_name(self.layout.ledger_index.name + suffix).unlink(missing_ok=True)
 
     def _prepare_state(self) -> None:
         """Make `.drystone`, which ignores itself in git."""

@@ -1,0 +1,244 @@
+"""`import drystone as ds`: tracking from inside a script or a step.
+
+Inside a step or `drystone run -- CMD` the run exists already and everything lands in it. In a
+plain script the first call that records something starts a run, which ends with the script.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from drystone.core.errors import UsageError
+from drystone.core.ids import is_run_id, new_id
+from drystone.core.layout import Layout
+from drystone.core.refs import is_valid_name
+from drystone.ledger.facts import Fact, Params, Scalar, Tags
+from drystone.ledger.ledger import Ledger, RunJournal
+from drystone.project import Project, Settings
+from drystone.tracking import parameters
+from drystone.tracking.metrics import MetricBuffer
+from drystone.tracking.parameters import Parameters
+
+if TYPE_CHECKING:
+    from drystone.features.view import FeatureSet
+    from drystone.tracking.recorder import ActiveRun
+
+
+class _Session:
+    """Where this process records: a run, and this process's own journal of it."""
+
+    def __init__(self, project: Project, run: str, own: ActiveRun | None) -> None:
+        self.project = project
+        self.run = run
+        self.own = own
+        self.metrics = MetricBuffer(run, lambda points: self.record(*points))
+        self._journal: RunJournal | None = None
+        self._lock = threading.Lock()
+        self._seen: dict[str, Scalar] = {}
+
+    def record(self, *facts: Fact) -> None:
+        with self._lock:
+            if self._journal is None:
+                # Named at random: processes of one run, on any machine, must not share a file.
+                writer = new_id(self.project.clock.now())[-12:]
+                self._journal = self.project.ledger.journal(self.run, writer)
+            self._journal.append(*facts)
+
+    def parameter_read(self, values: dict[str, Scalar]) -> None:
+        new = {key: value for key, value in values.items() if key not in self._seen}
+        if new:
+            self._seen |= new
+            self.record(Params(self.run, new))
+
+    def close(self) -> None:
+        self.metrics.flush()
+        if self._journal is not None:
+            self._journal.sync()
+            self._journal.close()
+            self._journal = None
+
+
+_sessions: list[_Session] = []
+
+
+def _session() -> _Session:
+    """The innermost run of this process; attached to or started when there is none."""
+    if not _sessions:
+        _sessions.append(_attached() or _started(Path(sys.argv[0] or "python").name, "script", None))
+        atexit.register(_leave)
+        sys.excepthook = _failing(sys.excepthook)
+    return _sessions[-1]
+
+
+def _attached() -> _Session | None:
+    run, root = os.environ.get("DRYSTONE_RUN"), os.environ.get("DRYSTONE_ROOT")
+    if not run or not root:
+        return None
+    if not is_run_id(run):
+        raise UsageError(f"`DRYSTONE_RUN` is no run id: `{run}`")
+    return _Session(Project(Path(root), Settings.of(os.environ)), run, None)
+
+
+def _started(name: str, experiment: str, parent: _Session | None) -> _Session:
+    from drystone.tracking.environment import fingerprint
+
+    project = parent.project if parent else Project.discover(Path.cwd(), Settings.of(os.environ))
+    environment = fingerprint(Path(sys.executable))
+    own = project.recorder.start(
+        kind="script",
+        name=name,
+        command=sys.orig_argv,
+        code=project.code(),
+        environment=project.store.put_bytes(environment.data),
+        parent=parent.run if parent else None,
+        experiment=experiment,
+    )
+    return _Session(project, own.id, own)
+
+
+_failure: list[str] = []
+
+
+def _failing(previous: Any) -> Any:
+    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        _failure.append(f"{kind.__name__}: {error}")
+        previous(kind, error, trace)
+
+    return hook
+
+
+def _leave() -> None:
+    while _sessions:
+        session = _sessions.pop()
+        session.close()
+        if session.own is not None:
+            session.own.finish("failed" if _failure else "succeeded", error=_failure[0] if _failure else None)
+            session.project.ledger.refresh()
+
+
+def _forked() -> None:
+    """A child process has its own journals; the parent's are not its to write."""
+    _sessions.clear()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
+# -- what users call -----------------------------------------------------------------------------
+
+
+def log(*, step: int | None = None, **metrics: float) -> None:
+    """Log one point of each metric: `ds.log(loss=0.3, accuracy=0.9, step=7)`.
+
+    Args:
+        step: a whole number; left out, it counts up from 0 for each metric.
+        metrics: numbers, NaN and infinities included.
+
+    Raises:
+        UsageError: a value is no number.
+    """
+    (_sessions[-1] if _sessions else _session()).metrics.log(metrics, step)
+
+
+def tag(**labels: str) -> None:
+    """Label the run: `ds.tag(data="2013", note="first try")`."""
+    session = _session()
+    values = {key: str(value) for key, value in labels.items()}
+    session.record(Tags(session.run, values, session.project.clock.now()))
+
+
+@contextlib.contextmanager
+def run(
+    name: str, *, experiment: str = "default", params: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """A run of its own, nested in the one that is active: `with ds.run("fold-1"): ds.log(...)`.
+
+    Args:
+        name: what to call it.
+        experiment: the group it belongs to.
+        params: parameters to record, nested tables allowed.
+
+    Yields:
+        the run's id.
+    """
+    parent = _sessions[-1] if _sessions else _attached()
+    session = _started(name, experiment, parent)
+    assert session.own is not None
+    session.own.params(parameters.flatten(params or {}))
+    _sessions.append(session)
+    status, error = "succeeded", None
+    try:
+        yield session.run
+    except BaseException as raised:
+        status, error = "failed", f"{type(raised).__name__}: {raised}"
+        raise
+    finally:
+        _sessions.remove(session)
+        session.close()
+        session.own.finish("succeeded" if status == "succeeded" else "failed", error=error)
+
+
+def model(
+    name: str,
+    estimator: Any,
+    *,
+    inputs: Any,
+    label: Any = None,
+    outputs: Sequence[str] | None = None,
+) -> Path:
+    """Save a model with signature, example and reference sample in `models/NAME`.
+
+    Args:
+        name: the model's name.
+        estimator: a fitted scikit-learn estimator or pipeline.
+        inputs: a data frame of what it was trained on, one row an example.
+        label: the true answers of those rows, if monitoring shall know how good it was.
+        outputs: names for what it answers.
+
+    Returns:
+        the folder, which becomes `model:NAME@vN` when the step ends.
+    """
+    from drystone.registry.modeldir import save_model
+
+    if not is_valid_name(name):
+        raise UsageError(f"not a name for a model: `{name}`")
+    path = _root().models / name
+    save_model(path, estimator, inputs=inputs, label=label, outputs=outputs)
+    return path
+
+
+def features(*views: str) -> FeatureSet:
+    """Feature views by name, to be joined as they were known: `ds.features("weather").at(spine)`."""
+    from drystone.features.view import features as feature_set
+
+    return feature_set(_root(), *views)
+
+
+def _root() -> Layout:
+    root = os.environ.get("DRYSTONE_ROOT")
+    return Layout(Path(root)) if root else Project.discover(Path.cwd(), Settings.of(os.environ)).layout
+
+
+def _params() -> Parameters:
+    """The project's parameters; inside a step, those that the step was started with."""
+    snapshot = os.environ.get("DRYSTONE_PARAMS")
+    values = (
+        msgspec.json.decode(Path(snapshot).read_bytes()) if snapshot else parameters.load(_root().root)[1]
+    )
+    return Parameters(values, lambda read: _session().parameter_read(read))
+
+
+def __getattr__(name: str) -> Any:
+    if name == "params":  # read on first use, then the same object for everybody
+        globals()["params"] = _params()
+        return globals()["params"]
+    raise AttributeError(name)

@@ -1,0 +1,36 @@
+"""`drystone doctor`: is everything whole, and can this machine do what we need?"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from drystone.cli.context import Context
+
+SUMMARY = "check the project and this machine; rebuild the ledger's index"
+EXAMPLE = "drystone doctor --rebuild"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("--rebuild", action="store_true", help="make the ledger's index anew from the journals")
+
+
+def run(arguments: Namespace, context: Context) -> int:
+    """Examine, and rebuild where asked to. Exit code 3 where something is damaged."""
+    from drystone.project.doctor import examine
+
+    project = context.project()
+    rebuilt = project.ledger.rebuild() if arguments.rebuild else None
+    findings = examine(project)
+    healthy = all(finding.ok for finding in findings)
+    if arguments.json:
+        context.json({"healthy": healthy, "findings": findings, "rebuilt": rebuilt})
+        return 0 if healthy else 3
+    if rebuilt:
+        context.out(f"rebuilt the ledger's index: {rebuilt.facts:,} facts from {rebuilt.journals} journals")
+    for finding in findings:
+        mark = context.style("ok  ", "green") if finding.ok else context.style("bad ", "red")
+        context.out(f"{mark} {finding.what}")
+        for line in finding.details:
+            context.out(f"       {line}")
+    return 0 if healthy else 3

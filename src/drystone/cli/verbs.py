@@ -1,0 +1,48 @@
+"""The static table of verbs: all that `drystone` knows before it knows what you want."""
+
+from __future__ import annotations
+
+import importlib
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    from drystone.cli.context import Context
+
+#: In the order of a project's life; `drystone --help` and `docs/reference/cli.md` follow it.
+VERBS = (
+    "status",
+    "run",
+    "add",
+    "checkout",
+    "log",
+    "ls",
+    "show",
+    "diff",
+    "why",
+    "join",
+    "test",
+    "promote",
+    "serve",
+    "monitor",
+    "server",
+    "doctor",
+    "completion",
+)
+ALIASES = {"ui": "server"}
+
+
+class Verb(Protocol):
+    """What a module `drystone.cli.VERB` offers."""
+
+    SUMMARY: str
+    EXAMPLE: str
+
+    def add_arguments(self, parser: ArgumentParser) -> None: ...
+
+    def run(self, arguments: Namespace, context: Context) -> int: ...
+
+
+def load(name: str) -> Verb:
+    """The module of a verb."""
+    return cast(Verb, importlib.import_module(f"drystone.cli.{ALIASES.get(name, name)}"))

@@ -1,0 +1,92 @@
+"""One project: its rooms, opened when they are needed."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from drystone.core.clock import Clock, SystemClock
+from drystone.core.layout import Layout
+from drystone.core.refs import Reference, parse
+from drystone.ledger.facts import Code, VersionRegistered
+from drystone.ledger.ledger import Ledger
+from drystone.objects.store import ObjectStore
+from drystone.project.settings import Settings
+from drystone.tracking.recorder import Recorder
+from drystone.workspace.git import Git
+from drystone.workspace.lockfile import Lock
+
+
+class Project:
+    """The rooms of one project, wired together.
+
+    Args:
+        root: top of a git work tree, absolute and resolved.
+        settings: who acts and with what.
+        clock: tells the time.
+    """
+
+    def __init__(self, root: Path, settings: Settings, clock: Clock | None = None) -> None:
+        self.layout = Layout(root)
+        self.settings = settings
+        self.clock = clock or SystemClock()
+
+    @classmethod
+    def discover(cls, start: Path, settings: Settings, clock: Clock | None = None) -> Project:
+        """The project around a folder: the git work tree that holds it.
+
+        Raises:
+            NotARepository: there is none.
+        """
+        return cls(Git.discover(start).root, settings, clock)
+
+    @cached_property
+    def git(self) -> Git:
+        return Git(self.layout.root)
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        return ObjectStore(self.layout.objects)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger.open(self.layout, self.clock)
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        return Recorder(self.ledger, self.store, self.clock, self.settings.actor)
+
+    @property
+    def ledger_note(self) -> str | None:
+        """A sentence if the ledger's index had to be rebuilt, for the user to know."""
+        if not self.layout.ledger_index.exists():
+            return None
+        self.ledger.refresh()
+        return self.ledger.recovered
+
+    def close(self) -> None:
+        """Let go of open files."""
+        if "ledger" in self.__dict__:
+            self.ledger.close()
+
+    def code(self) -> Code:
+        """The code as it is now; uncommitted changes are kept as an object."""
+        commit, dirty = self.git.head(), self.git.is_dirty()
+        changes = self.store.put_bytes(self.git.changes().patch) if dirty else None
+        return Code(commit, self.git.branch(), dirty, changes)
+
+    def resolve(self, text: str) -> VersionRegistered:
+        """The version that a reference names.
+
+        Raises:
+            UsageError, NotFound, Ambiguous: see `registry.resolve`.
+        """
+        from drystone.registry.resolve import resolve
+
+        reference: Reference = parse(text)
+        return resolve(self.ledger, reference, locked_at=self._locked_at)
+
+    def _locked_at(self, revision: str, path: str) -> str | None:
+        data = self.git.show(revision, self.layout.lock.name)
+        locked = Lock.parse(data).paths.get(path) if data is not None else None
+        return locked.object if locked else None

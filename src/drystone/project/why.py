@@ -1,0 +1,253 @@
+"""`drystone why`: from any result back to its causes, as a tree."""
+
+from __future__ import annotations
+
+import msgspec
+
+from drystone.core.clock import to_iso
+from drystone.core.errors import NotFound
+from drystone.core.ids import is_run_id, short
+from drystone.core.refs import Reference, parse
+from drystone.core.suggest import similar
+from drystone.ledger import deployments, evidence, lineage, names, requests, runs
+from drystone.ledger.facts import Code, VersionRegistered
+from drystone.project.project import Project
+
+#: Tag of a run that holds the recorded reason of its execution.
+REASON = "drystone.reason"
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """One node of an explanation.
+
+    Attributes:
+        what: one line, e.g. `model:churn@v3`.
+        id: run id, object id or "" where the thing has none.
+        facts: (word, value) pairs that say more about it.
+        because: what it came from.
+    """
+
+    what: str
+    id: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+    because: tuple[Cause, ...] = ()
+
+
+def why(project: Project, text: str) -> Cause:
+    """Explain a prediction, run, step, model, dataset, view or deployment.
+
+    Raises:
+        NotFound: nothing has that name or id.
+        UsageError: `text` is neither an id nor a reference.
+    """
+    if is_run_id(text):
+        prediction = requests.find(project.layout, text)
+        if prediction is not None:
+            return _prediction(project, prediction)
+        run = runs.get(project.ledger, text)
+        if run is not None:
+            return _Chain(project).run(run)
+        raise NotFound(
+            f"no prediction and no run `{text}`",
+            because="neither the request logs nor the ledger of this project hold it",
+            hints=["list runs with `drystone log`"],
+        )
+    reference = parse(text)
+    chain = _Chain(project)
+    if reference.kind == "deploy":
+        return _deployment(project, reference.name)
+    if reference.kind in ("data", "model"):
+        return chain.version(project.resolve(text))
+    if reference.kind in ("step", "run"):
+        return chain.run(_run(project, reference))
+    if reference.kind == "view":
+        return _view(project, reference.name)
+    return _unqualified(project, reference, text)
+
+
+def _unqualified(project: Project, reference: Reference, text: str) -> Cause:
+    """A bare word: a step, else a version, else the beginning of a run's id."""
+    chain = _Chain(project)
+    if reference.version is None:
+        newest = runs.recent(project.ledger, kind="step", name=reference.name, limit=1)
+        if newest:
+            return chain.run(newest[0])
+    if any(names.newest(project.ledger, kind, reference.name) for kind in ("data", "model")):
+        return chain.version(project.resolve(text))
+    try:
+        return chain.run(runs.find(project.ledger, reference.name))
+    except NotFound:
+        known = [*names.names(project.ledger, "model"), *names.names(project.ledger, "data")]
+        known += [run.name for run in runs.recent(project.ledger, limit=200)]
+        raise NotFound(
+            f"nothing is called `{text}`",
+            hints=[
+                *(f"a similar name exists: `{near}`" for near in similar(reference.name, dict.fromkeys(known))),
+                "list what there is with `drystone ls`",
+            ],
+        ) from None
+
+
+def _run(project: Project, reference: Reference) -> runs.RunRow:
+    if reference.kind == "run":
+        return runs.find(project.ledger, reference.name)
+    newest = runs.recent(project.ledger, kind="step", name=reference.name, limit=1)
+    if newest:
+        return newest[0]
+    known = dict.fromkeys(run.name for run in runs.recent(project.ledger, kind="step", limit=500))
+    near = similar(reference.name, known)
+    raise NotFound(
+        f"step `{reference.name}` has never run",
+        hints=[
+            *(f"a step with a similar name exists: `{name}`" for name in near[:1]),
+            f"run it with `drystone run {reference.name}`",
+        ],
+    )
+
+
+def _prediction(project: Project, prediction: requests.LoggedPrediction) -> Cause:
+    version = names.version(project.ledger, "model", prediction.model, prediction.version)
+    outputs = ", ".join(f"{key} {_number(value)}" for key, value in prediction.outputs.items())
+    inputs = ", ".join(f"{key}={_number(value)}" for key, value in prediction.inputs.items())
+    return Cause(
+        f"prediction {outputs}",
+        prediction.id,
+        (
+            ("about", to_iso(prediction.event_time)),
+            ("answered", f"{to_iso(prediction.time)} by `deploy:{prediction.deployment}`"),
+            ("inputs", inputs),
+        ),
+        (_Chain(project).version(version),) if version else (),
+    )
+
+
+def _deployment(project: Project, name: str) -> Cause:
+    history = deployments.history(project.ledger, name)
+    if not history:
+        known = [change.name for change in deployments.current(project.ledger)]
+        near = similar(name, known)
+        raise NotFound(
+            f"no deployment `{name}`",
+            hints=[f"a deployment with a similar name exists: `{near[0]}`"]
+            if near
+            else ["start one with `drystone serve model:NAME`"],
+        )
+    last = history[-1]
+    version = names.version(project.ledger, "model", last.model, last.version)
+    return Cause(
+        f"deploy:{name} {last.status} model:{last.model}@v{last.version}",
+        last.run,
+        (("since", to_iso(last.time)), *((("at", last.url),) if last.url else ())),
+        (_Chain(project).version(version),) if version else (),
+    )
+
+
+def _view(project: Project, name: str) -> Cause:
+    paths = [f"features/{name}{suffix}" for suffix in (".sql", ".py")]
+    path = next((path for path in paths if (project.layout.root / path).is_file()), None)
+    if path is None:
+        known = [file.stem for file in project.layout.features.glob("*.*")]
+        near = similar(name, known)
+        raise NotFound(
+            f"no view `{name}`",
+            hints=[f"a view with a similar name exists: `{near[0]}`"] if near else ["views live in `features/`"],
+        )
+    users = project.ledger.query(
+        "SELECT DISTINCT run FROM edge WHERE path = ? AND direction = 'read' ORDER BY run DESC LIMIT 5", (path,)
+    )
+    author = project.git.author_of(path)
+    facts = (("last changed", f"{author[0][:7]} {author[2]} ({author[1]})"),) if author else ()
+    chain = _Chain(project)
+    readers = [runs.get(project.ledger, run) for (run,) in users]
+    return Cause(f"view:{name}", "", facts, tuple(chain.line(run) for run in readers if run))
+
+
+class _Chain:
+    """Builds the tree of one explanation; what was already told is only named again."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._ledger = project.ledger
+        self._told: set[str] = set()
+
+    def version(self, version: VersionRegistered) -> Cause:
+        """A registered version: its evidence, aliases and the run that made it."""
+        ledger = self._ledger
+        facts = [("path", version.path), ("registered", to_iso(version.time))]
+        for alias, move in names.aliases(ledger, version.kind, version.name).items():
+            if move.version == version.version:
+                by = f", by {move.by}" if move.by else ""
+                reason = f": {move.reason}" if move.reason else ""
+                facts.append((f"@{alias}", f"since {to_iso(move.time)}, gate {move.gate}{by}{reason}"))
+        facts += [
+            (judged.verdict, f"{judged.check}  {judged.threshold or ''}".rstrip())
+            for judged in evidence.for_subject(ledger, version.object)
+        ]
+        maker = runs.get(ledger, version.run) if version.run else None
+        return Cause(
+            f"{version.kind}:{version.name}@v{version.version}",
+            version.object,
+            tuple(facts),
+            (self.run(maker),) if maker else (),
+        )
+
+    def line(self, run: runs.RunRow) -> Cause:
+        """A run in one line."""
+        return Cause(f"{run.kind} `{run.name}` {run.status}", run.run, (("started", to_iso(run.started)),))
+
+    def run(self, run: runs.RunRow) -> Cause:
+        """A run: why it ran, its code and parameters, and everything it read."""
+        if run.run in self._told:
+            return Cause(f"{run.kind} `{run.name}` (told above)", run.run)
+        self._told.add(run.run)
+        tags = runs.tags(self._ledger, run.run)
+        facts = [("started", to_iso(run.started) + (f" by {run.user}" if run.user else ""))]
+        if run.kind not in ("step",) and run.command:
+            facts.append(("command", " ".join(run.command)))
+        if REASON in tags:
+            facts.append(("ran because", tags[REASON]))
+        if run.status != "succeeded":
+            facts.append((run.status, run.error or f"exit code {run.exit_code}"))
+        facts.append(("code", _code(run.code)))
+        params = runs.params(self._ledger, run.run)
+        if params:
+            facts.append(("params", ", ".join(f"{key}={_number(value)}" for key, value in params.items())))
+        metrics = runs.latest_metrics(self._ledger, run.run)
+        if metrics:
+            shown = list(metrics.items())
+            facts.append(("metrics", ", ".join(f"{key}={_number(value)}" for key, value in shown[:6])))
+        if run.environment:
+            facts.append(("environment", short(run.environment)))
+        return Cause(f"{run.kind} `{run.name}`", run.run, tuple(facts), tuple(self._inputs(run)))
+
+    def _inputs(self, run: runs.RunRow) -> list[Cause]:
+        causes = []
+        for edge in lineage.edges(self._ledger, run.run):
+            if edge.direction != "read":
+                continue
+            maker = lineage.producer(self._ledger, edge.object, before=run.run)
+            judged = evidence.for_subject(self._ledger, edge.object)
+            facts = [(fact.verdict, f"{fact.check}  {fact.threshold or ''}".rstrip()) for fact in judged]
+            view = edge.path.startswith("features/")
+            causes.append(
+                Cause(
+                    f"view:{edge.path.removeprefix('features/').rpartition('.')[0]}" if view else edge.path,
+                    edge.object,
+                    tuple(facts),
+                    (self.run(maker),) if maker else (),
+                )
+            )
+        return sorted(causes, key=lambda cause: (bool(cause.because), cause.what))
+
+
+def _code(code: Code | None) -> str:
+    if code is None:
+        return "not recorded"
+    commit = f"commit {code.commit[:7]}" if code.commit else "no commit yet"
+    branch = f" on {code.branch}" if code.branch else ""
+    changes = f", with uncommitted changes {short(code.changes)}" if code.changes else ""
+    return commit + branch + (changes or (", with uncommitted changes" if code.dirty else ""))
+
+
+def _number(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,114 @@
+"""Parameters: read from `params.toml` (or .json, .yaml), and known by who asked for which.
+
+Inside a step a parameter that is read through `drystone.params` becomes an input of that step by
+itself: changing another one does not run the step again.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from drystone.core.errors import NotFound, ProjectInvalid
+from drystone.core.suggest import similar
+from drystone.ledger.facts import Scalar
+
+FILES = ("params.toml", "params.json", "params.yaml", "params.yml")
+
+
+def load(root: Path) -> tuple[Path | None, dict[str, Any]]:
+    """The parameters of a project: the file they are in, None without one, and what it says.
+
+    Raises:
+        ProjectInvalid: the file cannot be read, or there is more than one.
+    """
+    present = [root / name for name in FILES if (root / name).is_file()]
+    if not present:
+        return None, {}
+    if len(present) > 1:
+        raise ProjectInvalid(
+            "parameters are in two files",
+            at=[path.name for path in present],
+            hints=[f"keep one of them, e.g. `git rm {present[1].name}`"],
+        )
+    path = present[0]
+    try:
+        loaded = _DECODERS[path.suffix](path.read_bytes())
+    except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+        raise ProjectInvalid(f"`{path.name}` cannot be read", at=path.name, because=str(error)) from None
+    if not isinstance(loaded, dict):
+        raise ProjectInvalid(f"`{path.name}` must hold a table of parameters", at=path.name)
+    return path, loaded
+
+
+_DECODERS: dict[str, Callable[[bytes], Any]] = {
+    ".toml": lambda data: tomllib.loads(data.decode()),
+    ".json": msgspec.json.decode,
+    ".yaml": lambda data: msgspec.yaml.decode(data),
+    ".yml": lambda data: msgspec.yaml.decode(data),
+}
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
+    """Nested tables as dotted keys. A list is a leaf, written as JSON; so is a date."""
+    flat: dict[str, Scalar] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = leaf(value)
+    return flat
+
+
+def leaf(value: Any) -> Scalar:
+    """A parameter's value as the ledger holds it."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return msgspec.json.encode(value).decode()
+
+
+class Parameters(Mapping[str, Any]):
+    """A read-only view of the parameters that reports every value it hands out.
+
+    Args:
+        values: the parameters.
+        read: called with {dotted key: value} for what was just read.
+    """
+
+    def __init__(
+        self, values: Mapping[str, Any], read: Callable[[dict[str, Scalar]], None], prefix: str = ""
+    ) -> None:
+        self._values = values
+        self._read = read
+        self._prefix = prefix
+
+    def __getitem__(self, key: str) -> Any:
+        try:
+            value = self._values[key]
+        except KeyError:
+            near = similar(key, self._values)
+            hints = [f"a parameter with a similar name exists: `{self._prefix}{near[0]}`"] if near else []
+            raise MissingParameter(f"no parameter `{self._prefix}{key}`", hints=hints) from None
+        if isinstance(value, Mapping):
+            return Parameters(value, self._read, f"{self._prefix}{key}.")
+        self._read({self._prefix + key: leaf(value)})
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        # Whoever iterates depends on which keys there are, so on all of them.
+        self._read(flatten(self._values, self._prefix))
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Parameters({sorted(flatten(self._values, self._prefix))})"
+
+
+class MissingParameter(NotFound, KeyError):
+    """A parameter that is not there; also a KeyError, so that `.get(key, default)` works."""
