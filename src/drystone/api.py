@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +74,7 @@ def _session() -> _Session:
     """The innermost run of this process; attached to or started when there is none."""
     if not _sessions:
         _sessions.append(_attached() or _started(Path(sys.argv[0] or "python").name, "script", None))
-        atexit.register(_leave)
+        _on_exit(_leave)
         sys.excepthook = _failing(sys.excepthook)
     return _sessions[-1]
 
@@ -103,6 +103,13 @@ def _started(name: str, experiment: str, parent: _Session | None) -> _Session:
         experiment=experiment,
     )
     return _Session(project, own.id, own)
+
+
+def _on_exit(leave: Callable[[], None]) -> None:
+    """Have `leave` called at the end of this process, also where multiprocessing ends it its own way."""
+    atexit.register(leave)
+    if "multiprocessing.util" in sys.modules:  # a worker leaves by os._exit, which skips atexit
+        sys.modules["multiprocessing.util"].Finalize(None, leave, exitpriority=100)
 
 
 _failure: list[str] = []

@@ -32,12 +32,14 @@ class Code(msgspec.Struct, frozen=True, omit_defaults=True):
         branch: the branch, or None when HEAD is detached.
         dirty: whether tracked or unignored files differed from the commit.
         changes: object holding those differences as a git patch that `git apply` takes.
+        skipped: untracked files that are too large to be in it.
     """
 
     commit: str | None = None
     branch: str | None = None
     dirty: bool = False
     changes: str | None = None
+    skipped: tuple[str, ...] = ()
 
 
 class RunStarted(Fact, frozen=True, tag="run-started"):

@@ -71,9 +71,11 @@ class Project:
 
     def code(self) -> Code:
         """The code as it is now; uncommitted changes are kept as an object."""
-        commit, dirty = self.git.head(), self.git.is_dirty()
-        changes = self.store.put_bytes(self.git.changes().patch) if dirty else None
-        return Code(commit, self.git.branch(), dirty, changes)
+        state = self.git.state()
+        if not state.dirty:
+            return Code(state.commit, state.branch)
+        changes = self.git.changes()
+        return Code(state.commit, state.branch, True, self.store.put_bytes(changes.patch), changes.skipped)
 
     def resolve(self, text: str) -> VersionRegistered:
         """The version that a reference names.

@@ -156,7 +156,9 @@ def _view(project: Project, name: str) -> Cause:
         "SELECT DISTINCT run FROM edge WHERE path = ? AND direction = 'read' ORDER BY run DESC LIMIT 5", (path,)
     )
     author = project.git.author_of(path)
-    facts = (("last changed", f"{author[0][:7]} {author[2]} ({author[1]})"),) if author else ()
+    facts = (
+        (("last changed", f"{author.commit[:7]} {author.subject} ({author.author})"),) if author else ()
+    )
     chain = _Chain(project)
     readers = [runs.get(project.ledger, run) for (run,) in users]
     return Cause(f"view:{name}", "", facts, tuple(chain.line(run) for run in readers if run))

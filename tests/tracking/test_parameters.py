@@ -1,0 +1,87 @@
+"""Parameters come from one file; whoever reads one is known to depend on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drystone.core.errors import NotFound, ProjectInvalid
+from drystone.tracking.parameters import Parameters, flatten, load
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("params.toml", "[train]\ndepth = 3\nrate = 0.1\nnames = ['a', 'b']\n"),
+        ("params.json", '{"train": {"depth": 3, "rate": 0.1, "names": ["a", "b"]}}'),
+        ("params.yaml", "train:\n  depth: 3\n  rate: 0.1\n  names: [a, b]\n"),
+    ],
+)
+def test_the_same_parameters_can_be_written_three_ways(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    path, values = load(tmp_path)
+    assert path == tmp_path / name
+    assert flatten(values) == {"train.depth": 3, "train.rate": 0.1, "train.names": '["a","b"]'}
+
+
+def test_a_project_without_parameters_has_none(tmp_path: Path) -> None:
+    assert load(tmp_path) == (None, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("params.toml", "depth = "),
+        ("params.json", "{"),
+        ("params.json", "[1]"),
+        ("params.json", "[" * 100_000),
+        ("params.yaml", "a: ["),
+        ("params.toml", "\udcff"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(ProjectInvalid, match=name):
+        load(tmp_path)
+
+
+def test_two_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "params.toml").write_text("")
+    (tmp_path / "params.json").write_text("{}")
+    with pytest.raises(ProjectInvalid, match="two files"):
+        load(tmp_path)
+
+
+@pytest.fixture
+def asked() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def parameters(asked: dict[str, Any]) -> Parameters:
+    return Parameters({"seed": 7, "train": {"depth": 3, "rate": 0.1}, "data": {"days": [1, 2]}}, asked.update)
+
+
+def test_only_what_is_read_counts(parameters: Parameters, asked: dict[str, Any]) -> None:
+    assert parameters["train"]["depth"] == 3
+    assert asked == {"train.depth": 3}
+
+
+def test_taking_a_whole_table_counts_all_of_it(parameters: Parameters, asked: dict[str, Any]) -> None:
+    assert dict(parameters["train"]) == {"depth": 3, "rate": 0.1}
+    assert asked == {"train.depth": 3, "train.rate": 0.1}
+
+
+def test_a_list_is_one_parameter(parameters: Parameters, asked: dict[str, Any]) -> None:
+    assert parameters["data"]["days"] == [1, 2]
+    assert asked == {"data.days": "[1,2]"}
+
+
+def test_a_misspelt_parameter_names_the_right_one(parameters: Parameters) -> None:
+    with pytest.raises(NotFound) as raised:
+        parameters["train"]["dept"]
+    assert raised.value.message == "no parameter `train.dept`"
+    assert "`train.depth`" in raised.value.hints[0]
+    assert parameters["train"].get("dept", 5) == 5
