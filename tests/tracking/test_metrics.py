@@ -77,6 +77,24 @@ def test_threads_that_log_at_once_lose_nothing() -> None:
         assert sorted(sink.of(key)) == [(step, float(step)) for step in range(20_000)]
 
 
+def test_points_that_could_not_be_written_wait_for_the_next_time() -> None:
+    sink = Sink()
+    full = [True]
+
+    def write(points: list[Points]) -> None:
+        if full[0]:
+            raise OSError("disk full")
+        sink(points)
+
+    buffer = MetricBuffer(RUN, write)
+    buffer.log({"loss": 1.0}, 0)
+    with pytest.raises(OSError, match="disk full"):
+        buffer.flush()
+    full[0] = False
+    buffer.flush()
+    assert sink.of("loss") == [(0, 1.0)]
+
+
 @pytest.mark.parametrize("value", ["0.5", None, [1], b"1", object()])
 def test_what_is_no_number_is_refused_at_once(value: object) -> None:
     with pytest.raises(UsageError, match="`loss` must be a number"):

@@ -13,3 +13,9 @@ def for_step(ledger: Ledger, step: str, limit: int = 20) -> list[TraceRecorded]:
         "SELECT fact FROM trace WHERE step = ? ORDER BY time DESC, run DESC LIMIT ?", (step, limit)
     )
     return decoded(rows, TraceRecorded)
+
+
+def of_object(ledger: Ledger, trace: str) -> TraceRecorded | None:
+    """The newest record of a trace by its object."""
+    rows = ledger.query("SELECT fact FROM trace WHERE trace = ? ORDER BY time DESC, run DESC LIMIT 1", (trace,))
+    return decoded(rows, TraceRecorded)[0] if rows else None

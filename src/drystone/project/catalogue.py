@@ -54,5 +54,7 @@ def _asset(project: Project, kind: AssetKind, name: str) -> Thing:
 
 def _step(project: Project, name: str) -> Thing:
     newest = runs.recent(project.ledger, kind="step", name=name, limit=1)
-    detail = f"{newest[0].status} {to_iso(newest[0].started)[:19].replace('T', ' ')}" if newest else "never ran"
+    detail = (
+        f"{newest[0].status} {to_iso(newest[0].started)[:19].replace('T', ' ')}" if newest else "never ran"
+    )
     return Thing("step", name, "", detail)

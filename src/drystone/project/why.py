@@ -82,7 +82,10 @@ def _unqualified(project: Project, reference: Reference, text: str) -> Cause:
         raise NotFound(
             f"nothing is called `{text}`",
             hints=[
-                *(f"a similar name exists: `{near}`" for near in similar(reference.name, dict.fromkeys(known))),
+                *(
+                    f"a similar name exists: `{near}`"
+                    for near in similar(reference.name, dict.fromkeys(known))
+                ),
                 "list what there is with `drystone ls`",
             ],
         ) from None
@@ -150,15 +153,16 @@ def _view(project: Project, name: str) -> Cause:
         near = similar(name, known)
         raise NotFound(
             f"no view `{name}`",
-            hints=[f"a view with a similar name exists: `{near[0]}`"] if near else ["views live in `features/`"],
+            hints=[f"a view with a similar name exists: `{near[0]}`"]
+            if near
+            else ["views live in `features/`"],
         )
     users = project.ledger.query(
-        "SELECT DISTINCT run FROM edge WHERE path = ? AND direction = 'read' ORDER BY run DESC LIMIT 5", (path,)
+        "SELECT DISTINCT run FROM edge WHERE path = ? AND direction = 'read' ORDER BY run DESC LIMIT 5",
+        (path,),
     )
     author = project.git.author_of(path)
-    facts = (
-        (("last changed", f"{author.commit[:7]} {author.subject} ({author.author})"),) if author else ()
-    )
+    facts = (("last changed", f"{author.commit[:7]} {author.subject} ({author.author})"),) if author else ()
     chain = _Chain(project)
     readers = [runs.get(project.ledger, run) for (run,) in users]
     return Cause(f"view:{name}", "", facts, tuple(chain.line(run) for run in readers if run))

@@ -7,10 +7,11 @@ process loses is that fifth of a second.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, SupportsFloat
+from collections.abc import Callable
+from typing import Any, SupportsFloat, SupportsIndex
 
 from drystone.core.errors import UsageError
 from drystone.ledger.facts import Points
@@ -33,30 +34,41 @@ class MetricBuffer:
     def __init__(self, run: str, write: Callable[[list[Points]], None]) -> None:
         self._run = run
         self._write = write
-        self._waiting: list[tuple[int | None, int, Mapping[str, Any]]] = []
+        self._series: dict[str, Points] = {}
+        self._waiting = 0
         self._next_step: dict[str, int] = {}
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
 
-    def log(self, values: Mapping[str, Any], step: int | None) -> None:
+    def log(self, values: dict[str, Any], step: int | None) -> None:
         """Add one point per metric.
 
         Args:
-            values: numbers by metric; anything with `__float__` is one, text is not.
+            values: numbers by metric; anything with `__float__` is one, text is not. The dict is
+                the buffer's from here on.
             step: a whole number; None counts up from 0 for each metric.
 
         Raises:
-            UsageError: a value is no number, or the step no whole number.
+            UsageError: a value is no number, or the step no whole number; nothing was added.
         """
-        for key, value in values.items():
-            if type(value) is not float and type(value) is not int and not _is_number(value):
-                raise UsageError(f"metric `{key}` must be a number, not {type(value).__name__}")
-        if step is not None and type(step) is not int and not hasattr(step, "__index__"):
-            raise UsageError(f"a step must be a whole number, not {type(step).__name__}")
         now = time.time_ns()
+        for key, value in values.items():
+            if type(value) is not float:
+                values[key] = _number(key, value)
+        if step is not None and type(step) is not int:
+            step = _whole(step)
         with self._lock:
-            self._waiting.append((step, now, values))
-            if len(self._waiting) >= _BATCH:
+            for key, value in values.items():
+                points = self._series.get(key)
+                if points is None:
+                    points = self._series[key] = Points(self._run, key, [], [], [])
+                at = self._next_step.get(key, 0) if step is None else step
+                self._next_step[key] = at + 1
+                points.steps.append(at)
+                points.times.append(now)
+                points.values.append(value)
+            self._waiting += 1
+            if self._waiting >= _BATCH:
                 self._flush()
             elif self._timer is None:
                 self._start_timer()
@@ -71,30 +83,28 @@ class MetricBuffer:
             self._timer.cancel()
             self._timer = None
         if self._waiting:
-            waiting, self._waiting = self._waiting, []
-            self._write(self._columns(waiting))
+            self._write(list(self._series.values()))
+            self._series, self._waiting = {}, 0  # only now: what could not be written waits on
+
+    def _flush_later(self) -> None:
+        # A disk that is full now may not be in a moment; who logs next, or the end, is told.
+        with contextlib.suppress(OSError):
+            self.flush()
 
     def _start_timer(self) -> None:
-        timer = threading.Timer(_DELAY, self.flush)
+        timer = threading.Timer(_DELAY, self._flush_later)
         timer.daemon = True
         self._timer = timer
         timer.start()
 
-    def _columns(self, waiting: list[tuple[int | None, int, Mapping[str, Any]]]) -> list[Points]:
-        series: dict[str, Points] = {}
-        next_step = self._next_step
-        for step, now, values in waiting:
-            for key, value in values.items():
-                points = series.get(key)
-                if points is None:
-                    points = series[key] = Points(self._run, key, [], [], [])
-                at = next_step.get(key, 0) if step is None else int(step)
-                next_step[key] = at + 1
-                points.steps.append(at)
-                points.times.append(now)
-                points.values.append(float(value))
-        return list(series.values())
+
+def _number(key: str, value: object) -> float:
+    if isinstance(value, SupportsFloat) and not isinstance(value, str | bytes):
+        return float(value)
+    raise UsageError(f"metric `{key}` must be a number, not {type(value).__name__}")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, SupportsFloat) and not isinstance(value, str | bytes)
+def _whole(step: object) -> int:
+    if isinstance(step, SupportsIndex):
+        return step.__index__()
+    raise UsageError(f"a step must be a whole number, not {type(step).__name__}")
