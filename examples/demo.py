@@ -10,6 +10,7 @@ import argparse
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -83,3 +84,102 @@ class Demo:
 
 def _quoted(words: Sequence[str]) -> list[str]:
     return [f"'{word}'" if " " in word else word for word in words]
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def prepare(folder: Path) -> Demo:
+    """A fresh git repository with the example in it."""
+    shutil.copytree(
+        HERE / "flights", folder, ignore=shutil.ignore_patterns(".drystone", "data", "models", "labels", "__pycache__")
+    )
+    demo = Demo(folder)
+    demo.quiet("git", "init", "-q", "-b", "main")
+    demo.quiet("git", "add", "-A")
+    demo.quiet("git", "commit", "-q", "-m", "Will a flight arrive late?")
+    return demo
+
+
+def build(demo: Demo) -> None:
+    """From raw data to two versions of a model."""
+    demo.say("an ordinary git repository: steps, features, checks, parameters; nothing configured")
+    demo.run("git", "ls-files")
+    demo.say("run every step: nobody declared what reads what, it is observed")
+    demo.run("drystone", "run")
+    demo.quiet("git", "add", "-A")
+    demo.quiet("git", "commit", "-q", "-m", "First model")
+    demo.say("again: nothing changed, nothing runs")
+    demo.run("drystone", "run")
+    demo.say("change one parameter: only what depends on it runs")
+    demo.edit("params.toml", *CHANGE)
+    demo.run("drystone", "run")
+    demo.run("drystone", "why", "train", lines=14)
+    demo.say("what that did, against the last commit")
+    demo.run("drystone", "diff")
+    demo.quiet("git", "commit", "-q", "-a", "-m", "Deeper trees")
+
+
+def release(demo: Demo) -> None:
+    """From a version to the champion, through its gate."""
+    demo.say("check data and model; every verdict has an interval and is kept as evidence")
+    demo.run("drystone", "test", "model:late-arrival@v1", expect=1)
+    demo.run("drystone", "test")
+    demo.say("the gate of `champion` demands that evidence: version 1 is refused, version 2 passes")
+    demo.run("drystone", "promote", "model:late-arrival@v1", "champion", expect=1)
+    demo.run("drystone", "promote", "model:late-arrival@v2", "champion")
+
+
+def operate(demo: Demo, months: str) -> None:
+    """Serve, watch, and trace one prediction back."""
+    port = free_port()
+    demo.say("serve the champion, and send it the flights from April on, day by day, over HTTP")
+    print(f"$ drystone serve model:late-arrival@champion --port {port} &", flush=True)
+    server = subprocess.Popen(
+        ["drystone", "serve", "model:late-arrival@champion", "--port", str(port)],
+        cwd=demo.folder,
+        env=demo.environ,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        print(f"  {server.stdout.readline().rstrip()}")
+        demo.run("python", "traffic.py", f"http://127.0.0.1:{port}", "--months", months)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=30)
+    demo.say("each month's verdict: inputs against training, answers against the labels that came in later")
+    demo.run("drystone", "monitor", "late-arrival")
+    demo.say("any one prediction, back to its data")
+    demo.run("drystone", "why", demo.quiet("python", "traffic.py", "--example").strip())
+
+
+#: What the demo changes in params.toml.
+CHANGE = ("max_depth = 2", "max_depth = 6")
+
+
+def main() -> int:
+    """Run the story."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, help="where to put the project (a new temporary folder)")
+    parser.add_argument("--months", default="2013-04..2013-12", help="which months to serve")
+    arguments = parser.parse_args()
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="drystone-demo-")) / "flights"
+    began = time.monotonic()
+    demo = prepare(folder.absolute())
+    build(demo)
+    release(demo)
+    operate(demo, arguments.months)
+    demo.say(f"that took {time.monotonic() - began:.0f} seconds; see it in the browser:")
+    print(f"$ cd {demo.folder} && {BIN / 'drystone'} ui", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

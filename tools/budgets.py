@@ -20,7 +20,17 @@ LONGER: dict[str, tuple[int, str]] = {}
 VERSION_CPU_RATIO = 3.0
 VERSION_WALL_MS = 80.0
 #: Modules that a verb which only reads must not import.
-BANNED_AT_STATUS = {"duckdb", "numpy", "onnxruntime", "pandas", "pyarrow", "rich", "scipy", "sklearn", "starlette"}
+BANNED_AT_STATUS = {
+    "duckdb",
+    "numpy",
+    "onnxruntime",
+    "pandas",
+    "pyarrow",
+    "rich",
+    "scipy",
+    "sklearn",
+    "starlette",
+}
 
 
 def sizes() -> list[str]:
@@ -36,7 +46,9 @@ def sizes() -> list[str]:
                 long = node.end_lineno - node.lineno + 1
                 allowed = LONGER.get(f"{name}:{node.name}", (FUNCTION_LINES, ""))[0]
                 if long > allowed:
-                    problems.append(f"{name}:{node.lineno} {node.name}: {long} lines, the budget is {allowed}")
+                    problems.append(
+                        f"{name}:{node.lineno} {node.name}: {long} lines, the budget is {allowed}"
+                    )
     return problems
 
 

@@ -29,7 +29,7 @@ from drystone.tracking.metrics import MetricBuffer
 from drystone.tracking.parameters import Parameters
 
 if TYPE_CHECKING:
-    from drystone.features.view import FeatureSet
+    from drystone.features.api import FeatureSet
     from drystone.tracking.recorder import ActiveRun
 
 
@@ -164,9 +164,7 @@ def tag(**labels: str) -> None:
 
 
 @contextlib.contextmanager
-def run(
-    name: str, *, experiment: str = "default", params: Mapping[str, Any] | None = None
-) -> Iterator[str]:
+def run(name: str, *, experiment: str = "default", params: Mapping[str, Any] | None = None) -> Iterator[str]:
     """A run of its own, nested in the one that is active: `with ds.run("fold-1"): ds.log(...)`.
 
     Args:
@@ -225,7 +223,7 @@ def model(
 
 def features(*views: str) -> FeatureSet:
     """Feature views by name, to be joined as they were known: `ds.features("weather").at(spine)`."""
-    from drystone.features.view import features as feature_set
+    from drystone.features.api import features as feature_set
 
     return feature_set(_root(), *views)
 

@@ -39,9 +39,7 @@ class Context:
     @classmethod
     def of_process(cls, *, json: bool) -> Context:
         """The context of this process; the one place that reads its environment and folder."""
-        return cls(
-            cwd=Path.cwd(), environ=dict(os.environ), stdout=sys.stdout, stderr=sys.stderr, json=json
-        )
+        return cls(cwd=Path.cwd(), environ=dict(os.environ), stdout=sys.stdout, stderr=sys.stderr, json=json)
 
     def move(self, folder: str) -> None:
         """Act as if called in another folder (`-C`)."""
@@ -84,6 +82,10 @@ class Context:
         """Print bytes as they are, such as a tracked command's output, at once."""
         self._stdout.flush()
         self._stdout.buffer.write(data)  # type: ignore[attr-defined]  # text streams of a process have one
+        self._stdout.flush()
+
+    def flush(self) -> None:
+        """Let what was printed be seen now, also through a pipe."""
         self._stdout.flush()
 
     def note(self, text: str) -> None:
@@ -160,7 +162,7 @@ def _aligned(cells: Sequence[str], widths: list[int], right: list[bool], indent:
 
 
 def _numeric(text: str) -> bool:
-    return not text or text[:1] in "+-0123456789" and text.strip("+-0123456789.,eE%×sBKMGi ") == ""
+    return not text or (text[:1] in "+-0123456789" and not text.strip("+-0123456789.,eE%s "))
 
 
 def _plain(value: Any) -> Any:

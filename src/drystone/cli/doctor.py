@@ -12,7 +12,9 @@ EXAMPLE = "drystone doctor --rebuild"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("--rebuild", action="store_true", help="make the ledger's index anew from the journals")
+    parser.add_argument(
+        "--rebuild", action="store_true", help="make the ledger's index anew from the journals"
+    )
 
 
 def run(arguments: Namespace, context: Context) -> int:

@@ -22,7 +22,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--kind", choices=KINDS, help="only runs of this kind")
     parser.add_argument("--status", choices=STATUSES, help="only runs that ended so")
     parser.add_argument("--experiment", help="only runs of this experiment")
-    parser.add_argument("--metric", action="append", default=[], metavar="KEY", help="show the last value of a metric")
+    parser.add_argument(
+        "--metric", action="append", default=[], metavar="KEY", help="show the last value of a metric"
+    )
     parser.add_argument("-n", "--limit", type=int, default=20, help="how many (20)")
     parser.add_argument("--before", metavar="RUN", help="only runs before this one, for paging")
 

@@ -14,7 +14,9 @@ EXAMPLE = "drystone server --port 4242"
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Where to listen."""
-    parser.add_argument("--port", type=int, default=4242, help="port to listen at; 0 takes a free one (default 4242)")
+    parser.add_argument(
+        "--port", type=int, default=4242, help="port to listen at; 0 takes a free one (default 4242)"
+    )
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1: this machine only)"
     )

@@ -85,7 +85,10 @@ def _show_run(row: RunRow, context: Context, project: Project) -> int:
         _section(context, "reads" if direction == "read" else "writes", paths)
     if row.output:
         lines = project.store.read(row.output).decode(errors="replace").splitlines()
-        context.out(context.style("output", "bold") + (f" (last {_TAIL} of {len(lines)} lines)" if len(lines) > _TAIL else ""))
+        context.out(
+            context.style("output", "bold")
+            + (f" (last {_TAIL} of {len(lines)} lines)" if len(lines) > _TAIL else "")
+        )
         for line in lines[-_TAIL:]:
             context.out(f"  {line}")
     return 0
@@ -112,7 +115,10 @@ def _show_version(text: str, context: Context, project: Project) -> int:
         ],
     )
     moves = [
-        (f"@{move.alias}", f"{to_iso(move.time)[:19]} v{move.previous or '-'} -> v{move.version or '-'}, gate {move.gate}")
+        (
+            f"@{move.alias}",
+            f"{to_iso(move.time)[:19]} v{move.previous or '-'} -> v{move.version or '-'}, gate {move.gate}",
+        )
         for move in history
     ]
     _section(context, "alias history", moves)
@@ -124,7 +130,11 @@ def _code(row: RunRow) -> str:
     if row.code is None:
         return ""
     commit = row.code.commit[:12] if row.code.commit else "no commit"
-    return commit + (f" ({row.code.branch})" if row.code.branch else "") + (" with uncommitted changes" if row.code.dirty else "")
+    return (
+        commit
+        + (f" ({row.code.branch})" if row.code.branch else "")
+        + (" with uncommitted changes" if row.code.dirty else "")
+    )
 
 
 def _section(context: Context, title: str, pairs: list[tuple[str, str]]) -> None:

@@ -24,7 +24,7 @@ import msgspec
 
 from drystone.core.clock import from_iso, to_iso
 from drystone.core.errors import Conflict, UsageError
-from drystone.core.ids import id_time
+from drystone.core.ids import id_time, is_run_id
 from drystone.core.layout import Layout
 from drystone.core.refs import is_valid_name
 
@@ -159,6 +159,8 @@ def find(layout: Layout, prediction: str) -> LoggedPrediction | None:
     Files are searched as bytes. Ids tell the time of their making, so the files that were written to
     since are searched first, those touched longest ago at first.
     """
+    if not is_run_id(prediction):
+        return None
     made = id_time(prediction)
     files = [(path.stat().st_mtime_ns, path) for path in layout.requests.glob(f"*/*{_SUFFIX}")]
     # A file's time is that of its last line: one from before the id was made can hold it only if

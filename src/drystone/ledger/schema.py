@@ -36,6 +36,8 @@ CREATE INDEX edge_by_object ON edge (object, direction, run);
 
 CREATE TABLE trace (step TEXT, time INTEGER, run TEXT, trace TEXT, fact BLOB,
   PRIMARY KEY (step, time, run, trace)) WITHOUT ROWID;
+CREATE INDEX trace_by_run ON trace (run);
+CREATE INDEX trace_by_object ON trace (trace);
 
 CREATE TABLE version (kind TEXT, name TEXT, version INTEGER, object TEXT, fact BLOB,
   PRIMARY KEY (kind, name, version, object)) WITHOUT ROWID;

@@ -19,3 +19,9 @@ def of_object(ledger: Ledger, trace: str) -> TraceRecorded | None:
     """The newest record of a trace by its object."""
     rows = ledger.query("SELECT fact FROM trace WHERE trace = ? ORDER BY time DESC, run DESC LIMIT 1", (trace,))
     return decoded(rows, TraceRecorded)[0] if rows else None
+
+
+def of_run(ledger: Ledger, run: str) -> TraceRecorded | None:
+    """The trace that a run committed, None if it committed none."""
+    rows = ledger.query("SELECT fact FROM trace WHERE run = ? LIMIT 1", (run,))
+    return decoded(rows, TraceRecorded)[0] if rows else None

@@ -8,30 +8,42 @@ from typing import Literal
 import msgspec
 
 Label = Literal["proven", "partial", "impure"]
+Ended = Literal["exited", "signal", "timeout", "interrupted"]
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """Every path is absolute, lexically normal and, except for `absent`, without symlinks in it.
+    """Every path is absolute, lexically normal and has no symlink above its last component.
+
+    The last component of a path in `reads` may itself be a symlink: then its target (the text) was read,
+    and what it leads to has its own entry. Links outside the workspace are gone through without an entry.
 
     Attributes:
         exit_code: as a shell gives it, 128 + N for signal N.
         ended: how the command ended; `timeout` and `interrupted` killed its whole process group.
-        reads: files opened for reading or executed, that existed, each with the `stat` taken when it
-            was first opened: (device, inode, size, mtime_ns, ctime_ns). A path that the command itself
-            wrote before it first read it is not an input and is not here.
-        absent: paths looked up (open, stat, access, readlink, execve) that did not exist.
-        listed: directories whose names were read.
+        reads: files opened for reading or executed, links gone through, that existed, each with the `stat`
+            taken when it was first read: (device, inode, size, mtime_ns, ctime_ns). Also what was changed in
+            part (appended to, opened for writing without truncation) or renamed: the result depends on it. A
+            path that the command itself wrote before it first read it is not an input and is not here.
+        absent: paths looked up (open, stat, access, readlink, execve) that did not exist, and had not been
+            removed by the command. It may have gone on to write them: then they are in `writes` too.
+        listed: directories whose names were read; the names may include the command's own writes.
         writes: paths opened for writing, created, truncated, renamed to, linked or made a directory,
             whether or not they still exist.
-        removed: paths unlinked, rmdir-ed or renamed away.
-        label: `proven` everything was seen; `partial` it could not be; `impure` the command connected
-            to something other than loopback or a Unix socket.
-        why: one sentence for a label other than `proven`, else "".
-        seconds: wall time; `cpu` user and system time, `peak` resident bytes of the largest process.
+        removed: paths unlinked, rmdir-ed or renamed away, and not written again.
+        label: `proven` everything was seen; `partial` it could not be, or processes were left behind;
+            `impure` the command connected to something other than loopback or a Unix socket. What is
+            both is `partial`.
+        why: what there is to say, clauses joined by "; ": always for a label other than `proven`, and for a
+            setuid program, which gets no privileges under observation.
+        seconds: wall time until the command itself ended.
+        cpu: user and system time of all its processes.
+        peak: resident bytes of the largest process.
+        present: paths whose existence or metadata was looked up, that existed (directories above the
+            workspace left out). May overlap `reads`.
     """
 
     exit_code: int
-    ended: Literal["exited", "signal", "timeout", "interrupted"]
+    ended: Ended
     reads: dict[Path, tuple[int, int, int, int, int]]
     absent: frozenset[Path]
     listed: frozenset[Path]
@@ -42,3 +54,4 @@ class Observation(msgspec.Struct, frozen=True):
     seconds: float
     cpu: float
     peak: int
+    present: frozenset[Path] = frozenset()

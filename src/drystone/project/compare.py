@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from drystone.core.errors import NotFound
@@ -77,11 +78,10 @@ def compare(project: Project, old: Side, new: Side) -> Comparison:
     pairs = _pairs(old, new)
     params: list[Change] = []
     metrics: list[Change] = []
-    for name, before, after in pairs:
-        params += _changes(name, *(runs.params(project.ledger, run) if run else {} for run in (before, after)))
-        metrics += _changes(
-            name, *(dict(runs.latest_metrics(project.ledger, run)) if run else {} for run in (before, after))
-        )
+    ledger = project.ledger
+    for name, *both in pairs:
+        params += _changes(name, *(runs.params(ledger, run) if run else {} for run in both))
+        metrics += _changes(name, *(runs.latest_metrics(ledger, run) if run else {} for run in both))
     return Comparison(old, new, params, metrics)
 
 
@@ -93,7 +93,7 @@ def _pairs(old: Side, new: Side) -> list[tuple[str, str | None, str | None]]:
     return [(name, old.runs.get(name), new.runs.get(name)) for name in names]
 
 
-def _changes(name: str, old: dict[str, Scalar], new: dict[str, Scalar]) -> list[Change]:
+def _changes(name: str, old: Mapping[str, Scalar], new: Mapping[str, Scalar]) -> list[Change]:
     # repr, so that NaN equals itself and 1 is not 1.0.
     return [
         Change(name, key, old.get(key), new.get(key))

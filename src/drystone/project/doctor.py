@@ -49,11 +49,12 @@ def _lock(project: Project) -> list[Finding]:
             project.store.verify(name)
         except DrystoneError as error:
             damaged.append(f"{what}: {error.message}")
+    whole = len(wanted) - len(absent) - len(damaged)
     return [
         Finding(f"lock: {len(lock.paths)} paths and {len(lock.steps)} steps", True),
         Finding(
-            f"store: {len(wanted) - len(absent) - len(damaged)} of {len(wanted)} objects of the lock are here and whole",
-            not absent and not damaged,
+            f"store: {whole} of {len(wanted)} objects of the lock are here and whole",
+            whole == len(wanted),
             (*absent, *damaged),
         ),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drystone.core.clock import Clock, SystemClock
 from drystone.core.layout import Layout
@@ -15,6 +16,9 @@ from drystone.project.settings import Settings
 from drystone.tracking.recorder import Recorder
 from drystone.workspace.git import Git
 from drystone.workspace.lockfile import Lock
+
+if TYPE_CHECKING:
+    from drystone.pipeline.rooms import Rooms
 
 
 class Project:
@@ -55,6 +59,33 @@ class Project:
     @cached_property
     def recorder(self) -> Recorder:
         return Recorder(self.ledger, self.store, self.clock, self.settings.actor)
+
+    @cached_property
+    def rooms(self) -> Rooms:
+        """What the pipeline works with."""
+        from drystone.pipeline.rooms import Rooms
+        from drystone.pipeline.settings import PipelineSettings
+
+        return Rooms(
+            layout=self.layout,
+            store=self.store,
+            ledger=self.ledger,
+            recorder=self.recorder,
+            git=self.git,
+            code=self.code,
+            clock=self.clock,
+            settings=PipelineSettings(
+                interpreter=self.settings.interpreter,
+                variables=self.settings.environ,
+                pid=self.settings.actor.pid or 0,
+            ),
+        )
+
+    def pipeline_steps(self) -> list[str]:
+        """Names of the steps in `steps/`."""
+        from drystone.pipeline.steps import discover
+
+        return list(discover(self.layout.root).steps)
 
     @property
     def ledger_note(self) -> str | None:

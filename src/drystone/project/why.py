@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from drystone.core.clock import to_iso
-from drystone.core.errors import NotFound
+from drystone.core.errors import DrystoneError, NotFound
 from drystone.core.ids import is_run_id, short
 from drystone.core.refs import Reference, parse
 from drystone.core.suggest import similar
-from drystone.ledger import deployments, evidence, lineage, names, requests, runs
-from drystone.ledger.facts import Code, VersionRegistered
+from drystone.ledger import deployments, evidence, lineage, names, requests, runs, traces
+from drystone.ledger.facts import Code, Evidence, VersionRegistered
+from drystone.pipeline import trace
 from drystone.project.project import Project
 
 #: Tag of a run that holds the recorded reason of its execution.
@@ -185,10 +188,7 @@ class _Chain:
                 by = f", by {move.by}" if move.by else ""
                 reason = f": {move.reason}" if move.reason else ""
                 facts.append((f"@{alias}", f"since {to_iso(move.time)}, gate {move.gate}{by}{reason}"))
-        facts += [
-            (judged.verdict, f"{judged.check}  {judged.threshold or ''}".rstrip())
-            for judged in evidence.for_subject(ledger, version.object)
-        ]
+        facts += [_verdict(judged) for judged in evidence.for_subject(ledger, version.object)]
         maker = runs.get(ledger, version.run) if version.run else None
         return Cause(
             f"{version.kind}:{version.name}@v{version.version}",
@@ -214,7 +214,8 @@ class _Chain:
             facts.append(("ran because", tags[REASON]))
         if run.status != "succeeded":
             facts.append((run.status, run.error or f"exit code {run.exit_code}"))
-        facts.append(("code", _code(run.code)))
+        files = [name for name in self._code_read(run) if not name.startswith("features/")]
+        facts.append(("code", _code(run.code) + (f": {', '.join(files)}" if files else "")))
         params = runs.params(self._ledger, run.run)
         if params:
             facts.append(("params", ", ".join(f"{key}={_number(value)}" for key, value in params.items())))
@@ -229,21 +230,33 @@ class _Chain:
     def _inputs(self, run: runs.RunRow) -> list[Cause]:
         causes = []
         for edge in lineage.edges(self._ledger, run.run):
-            if edge.direction != "read":
-                continue
-            maker = lineage.producer(self._ledger, edge.object, before=run.run)
-            judged = evidence.for_subject(self._ledger, edge.object)
-            facts = [(fact.verdict, f"{fact.check}  {fact.threshold or ''}".rstrip()) for fact in judged]
-            view = edge.path.startswith("features/")
-            causes.append(
-                Cause(
-                    f"view:{edge.path.removeprefix('features/').rpartition('.')[0]}" if view else edge.path,
-                    edge.object,
-                    tuple(facts),
-                    (self.run(maker),) if maker else (),
-                )
-            )
+            if edge.direction == "read":
+                maker = lineage.producer(self._ledger, edge.object, before=run.run)
+                judged = evidence.for_subject(self._ledger, edge.object)
+                facts = tuple(_verdict(fact) for fact in judged)
+                causes.append(Cause(edge.path, edge.object, facts, (self.run(maker),) if maker else ()))
+        causes += [
+            Cause(f"view:{Path(name).stem}", object_id)
+            for name, object_id in self._code_read(run).items()
+            if name.startswith("features/")
+        ]
         return sorted(causes, key=lambda cause: (bool(cause.because), cause.what))
+
+    def _code_read(self, run: runs.RunRow) -> dict[str, str]:
+        """The files of the repository that a step read and that are no data, by path."""
+        recorded = traces.of_run(self._ledger, run.run)
+        if recorded is None:
+            return {}
+        try:
+            reads = trace.load(self._project.store, recorded.trace).reads
+        except DrystoneError:  # the trace is not here or damaged: the rest of the story still stands
+            return {}
+        data = {edge.path for edge in lineage.edges(self._ledger, run.run)}
+        return {name: found for name, found in sorted(reads.items()) if name not in data and name[0] != "/"}
+
+
+def _verdict(judged: Evidence) -> tuple[str, str]:
+    return judged.verdict, f"{judged.check}  {judged.threshold or ''}".rstrip()
 
 
 def _code(code: Code | None) -> str:

@@ -1,0 +1,151 @@
+"""`drystone run`: the steps, or any command."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from drystone.core.errors import UsageError
+from drystone.core.ids import short
+
+if TYPE_CHECKING:
+    from drystone.cli.context import Context
+    from drystone.pipeline.results import Event, PipelineResult, RunOptions, StepResult
+
+SUMMARY = "run the steps that need it, or track any command behind `--`"
+EXAMPLE = "drystone run train    drystone run -- python experiment.py"
+
+_INTERRUPTED = 130
+_COLOURS = {
+    "ran": "green",
+    "restored": "cyan",
+    "failed": "red",
+    "blocked": "yellow",
+    "would-run": "green",
+    "may-run": "yellow",
+    "would-restore": "cyan",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("steps", nargs="*", metavar="STEP", help="only these, and what they need")
+    parser.add_argument("--force", action="store_true", help="run them even if nothing changed")
+    parser.add_argument("--dry-run", action="store_true", help="say what would run and why, and run nothing")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="stop a step that takes longer")
+    parser.add_argument("--wait", action="store_true", help="wait for another `drystone run` to end")
+    parser.set_defaults(command=None)
+
+
+def run(arguments: argparse.Namespace, context: Context) -> int:
+    """Run, and print one line per step."""
+    if arguments.timeout is not None and not arguments.timeout > 0:
+        raise UsageError(f"not a time limit: `{arguments.timeout:g}` seconds")
+    if arguments.command is not None:
+        return _command(arguments, context)
+    from drystone.pipeline.engine import run_steps
+    from drystone.pipeline.results import RunOptions
+
+    options = RunOptions(
+        steps=tuple(arguments.steps),
+        force=arguments.force,
+        dry_run=arguments.dry_run,
+        wait=arguments.wait,
+        timeout=arguments.timeout,
+    )
+    rooms = context.project().rooms
+    with _stoppable(rooms.interrupted):
+        result = run_steps(rooms, options, _Printer(context).tell)
+    if arguments.json:
+        context.json(result.as_dict())
+    else:
+        _close(result, options, context)
+    if result.interrupted:
+        return _INTERRUPTED
+    return result.error.exit if result.error else 0
+
+
+def _command(arguments: argparse.Namespace, context: Context) -> int:
+    from drystone.pipeline.command import run_command
+
+    if arguments.steps or arguments.force or arguments.dry_run:
+        raise UsageError("steps and a command behind `--` do not go together")
+    rooms = context.project().rooms
+    with _stoppable(rooms.interrupted):
+        ended = run_command(
+            rooms,
+            arguments.command,
+            cwd=context.cwd,
+            sink=(lambda _data: None) if arguments.json else context.raw,
+            timeout=arguments.timeout,
+        )
+    if arguments.json:
+        context.json(ended)
+    else:
+        for warning in ended.warnings:
+            context.note(f"warning: {warning}")
+        context.note(f"run {short(ended.run)} is on record: `drystone show {short(ended.run)}`")
+    return _INTERRUPTED if ended.interrupted else ended.exit_code
+
+
+class _Printer:
+    """One line per step as it comes to rest; a terminal is also told what is going on."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._width = max((len(name) for name in context.project().pipeline_steps()), default=0)
+
+    def tell(self, event: Event) -> None:
+        from drystone.pipeline.results import StepFinished, StepStarted
+
+        context = self._context
+        if context.json_mode:
+            return
+        if isinstance(event, StepFinished):
+            result = event.result
+            tail = result.tail.splitlines() if result.outcome == "failed" else ()
+            made = [f"{version.kind}:{version.name}@v{version.version}" for version in result.published]
+            context.out(self._line(result))
+            for line in (*made, *result.notes, *(f"| {line}" for line in tail)):
+                context.out(f"{'':<{self._width}}  {context.style(line, 'dim')}")
+        elif context.interactive:
+            word = "starts" if isinstance(event, StepStarted) else "waits"
+            context.note(f"{event.step:<{self._width}}  {word}: {event.because}")
+
+    def _line(self, result: StepResult) -> str:
+        outcome = self._context.style(f"{result.outcome:<13}", *filter(None, [_COLOURS.get(result.outcome)]))
+        seconds = f"{result.seconds:7.1f} s" if result.seconds else " " * 9
+        return f"{result.step:<{self._width}}  {outcome} {seconds}  {result.because}".rstrip()
+
+
+def _close(result: PipelineResult, options: RunOptions, context: Context) -> None:
+    """What is to be said about the whole."""
+    for note in result.notes:
+        context.note(f"note: {note}")
+    for path, why in result.others.items():
+        context.note(f"note: `{path}` is not a step because {why}")
+    counts: dict[str, int] = {}
+    for step in result.steps:
+        counts[step.outcome] = counts.get(step.outcome, 0) + 1
+    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+    context.note(f"{told} in {result.seconds:.2f} s" + (", nothing was done" if options.dry_run else ""))
+    if result.error is not None:
+        context.error(result.error)
+
+
+@contextmanager
+def _stoppable(interrupted: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the step in progress, put its outputs back, and stop."""
+    before = {
+        number: signal.signal(number, lambda *_: interrupted.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,88 @@
+"""`drystone status`: what is tracked, what changed, and what nobody tracks."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from drystone.cli.context import Context
+
+if TYPE_CHECKING:
+    from drystone.workspace.status import TrackedState, WorkspaceStatus
+
+SUMMARY = "show tracked files that changed, are missing or unknown"
+EXAMPLE = "drystone status"
+
+_STYLE = {"clean": "green", "modified": "yellow", "missing": "red", "unknown": "cyan"}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the verb's arguments: it has none of its own."""
+
+
+def run(arguments: Namespace, context: Context) -> int:
+    """Compare the work tree with its lock."""
+    from drystone.objects.entry import printable
+    from drystone.workspace.status import status
+    from drystone.workspace.workspace import Workspace
+
+    project = context.project()
+    with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
+        found = status(workspace)
+    if arguments.json:
+        context.json(
+            {
+                "git": found.git,
+                "clean": found.clean,
+                "tracked": [_document(item) for item in found.tracked],
+                "unknown": [printable(path) for path in found.unknown],
+            }
+        )
+        return 0
+    _print(found, context)
+    return 0
+
+
+def _print(found: WorkspaceStatus, context: Context) -> None:
+    from drystone.objects.entry import printable
+
+    commit = found.git.commit[:12] if found.git.commit else "no commit yet"
+    dirt = ", with uncommitted changes" if found.git.dirty else ""
+    context.out(f"on {found.git.branch or 'no branch'} at {commit}{dirt}")
+    count = Counter(item.state for item in found.tracked)
+    states = ", ".join(f"{number} {state}" for state, number in sorted(count.items()))
+    context.out(f"tracked: {states or 'nothing yet'}")
+    lines: list[tuple[str, str, str]] = [
+        (item.state, printable(item.path), _detail(item)) for item in found.tracked
+    ]
+    lines += [("unknown", printable(path), "") for path in found.unknown]
+    for state, path, detail in lines:
+        if state != "clean" or detail:
+            context.out(f"  {context.style(f'{state:<8}', _STYLE[state])}  {path}  {detail}".rstrip())
+    if count["modified"]:
+        context.note("keep changes with `drystone add PATH`, see them with `drystone diff`")
+    if count["missing"]:
+        context.note("bring files back with `drystone checkout PATH`")
+    if found.unknown:
+        context.note("unknown: neither Drystone nor git tracks it; `drystone add PATH` does")
+
+
+def _detail(item: TrackedState) -> str:
+    if item.locked.kind == "tree" and item.changes:
+        count = Counter(change.change for change in item.changes)
+        return "(" + ", ".join(f"{number} {change}" for change, number in sorted(count.items())) + ")"
+    return "" if item.stored else "(not in the local store)"
+
+
+def _document(item: TrackedState) -> dict[str, object]:
+    from drystone.cli.diff import document
+    from drystone.objects.entry import printable
+
+    return {
+        "path": printable(item.path),
+        "state": item.state,
+        "stored": item.stored,
+        "locked": item.locked,
+        "changes": document(item.changes),
+    }

@@ -1,0 +1,273 @@
+"""How well predictions met the labels that came, each measure with a 95 % interval and a verdict.
+
+A measure fails when it is worse than on the model's reference sample by more than a margin, and the
+two intervals leave no doubt of it: both samples err, so their errors are joined (MOVER, Zou and
+Donner 2008: the distances from value to interval on the facing sides, in quadrature). It is `unsure`
+when the joint error is wider than twice the margin. Rows are held to be independent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple, Self
+
+import numpy as np
+from scipy.stats import rankdata
+
+from drystone.ledger.facts import Performance, Verdict
+from drystone.monitoring.columns import Array
+from drystone.monitoring.outcomes import Outcomes
+
+Z = 1.959963984540054
+#: Fewer labels than this, or of either class, are not judged.
+ENOUGH, ENOUGH_OF_CLASS = 30, 10
+_TINY = 1e-15
+
+
+class Estimate(NamedTuple):
+    """A value and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Measure(NamedTuple):
+    """One measure of quality.
+
+    Attributes:
+        name: as it is recorded.
+        better: which way is better; `zero` is as near to 0 as possible.
+        margin: how much worse than the reference is still the same.
+        relative: whether the margin is a share of the reference.
+        estimate: computes it.
+    """
+
+    name: str
+    better: Literal["up", "down", "zero"]
+    margin: float
+    relative: bool
+    estimate: Callable[[Outcomes], Estimate | None]
+
+
+class Reference(NamedTuple):
+    """What the model's own reference sample gives, measured once.
+
+    Attributes:
+        outcomes: its rows.
+        estimates: by measure; None where it is not defined.
+    """
+
+    outcomes: Outcomes
+    estimates: Mapping[str, Estimate | None]
+
+    @classmethod
+    def of(cls, outcomes: Outcomes) -> Self:
+        """Measure a reference sample."""
+        return cls(outcomes, {one.name: one.estimate(outcomes) for one in _measures(outcomes)})
+
+
+def judge(now: Outcomes, rows: int, reference: Reference | None) -> tuple[Performance, ...]:
+    """All measures of a window, the headline first: AUC, without scores accuracy, of numbers MAE.
+
+    Args:
+        now: the predictions of the window that have labels.
+        rows: all predictions of the window.
+        reference: the model's reference sample, None where it has no labels.
+    """
+    return tuple(_judge(measure, now, rows, reference) for measure in _measures(now))
+
+
+def _measures(outcomes: Outcomes) -> tuple[Measure, ...]:
+    if outcomes.task == "number":
+        return NUMBER
+    needs_score = outcomes.score is not None
+    needs_answer = outcomes.predicted is not None
+    return tuple(
+        measure
+        for measure in BINARY
+        if (needs_answer if measure.name == "accuracy" else needs_score and outcomes.task == "binary")
+    )
+
+
+def _judge(measure: Measure, now: Outcomes, rows: int, reference: Reference | None) -> Performance:
+    found = measure.estimate(now)
+    before = reference.estimates.get(measure.name) if reference is not None else None
+    verdict, why = _verdict(measure, now, found, reference, before)
+    return Performance(
+        metric=measure.name,
+        verdict=verdict,
+        labelled=len(now.label),
+        coverage=len(now.label) / rows if rows else 0.0,
+        value=None if found is None else found.value,
+        interval=None if found is None else (found.low, found.high),
+        reference=None if before is None else before.value,
+        why=why,
+    )
+
+
+def _verdict(
+    measure: Measure,
+    now: Outcomes,
+    found: Estimate | None,
+    reference: Reference | None,
+    before: Estimate | None,
+) -> tuple[Verdict, str]:
+    if reference is None or before is None:
+        return "unsure", "the model's reference sample has no labels to compare with"
+    margin = measure.margin * (abs(before.value) if measure.relative else 1.0)
+    labelled = len(now.label)
+    if labelled < ENOUGH or found is None:
+        few = _rarer(now) if labelled >= ENOUGH else f"{labelled:,} labels"
+        return "unsure", f"{few} so far{_would_do(measure, reference.outcomes, before, margin)}"
+    worse, doubt = _worse(measure, found, before)
+    if worse - math.hypot(*doubt) > margin:
+        title = TITLES.get(measure.name, measure.name)
+        return "fail", f"{title} {found.value:.3f} is {worse:.3f} worse than the reference {before.value:.3f}"
+    if math.hypot(*doubt) > 2 * margin:
+        needed = _needed(labelled * doubt[0] ** 2, margin, doubt[1])
+        if needed is None:
+            return "unsure", "the reference sample is too small to tell"
+        return "unsure", f"{labelled:,} labels cannot tell; about {needed:,} would do"
+    return "pass", ""
+
+
+def _would_do(measure: Measure, reference: Outcomes, before: Estimate, margin: float) -> str:
+    """How many labels would do if the window were like the reference."""
+    _, (error, error_before) = _worse(measure, before, before)
+    needed = _needed(len(reference.label) * error**2, margin, error_before)
+    if needed is None:
+        return ""
+    least = float(ENOUGH)
+    if reference.task == "binary":
+        least = max(least, ENOUGH_OF_CLASS / max(_rarer_share(reference), 1e-6))
+    return f"; about {max(needed, round_up(least)):,} would do"
+
+
+def _needed(squared_error_of_one: float, margin: float, error_before: float) -> int | None:
+    """Labels whose error, joined with the reference's, is twice the margin; None if none are enough."""
+    room = (2 * margin) ** 2 - error_before**2
+    return round_up(squared_error_of_one / room) if room > 0 else None
+
+
+def _rarer(outcomes: Outcomes) -> str:
+    which = "positive" if outcomes.label.mean() < 0.5 else "negative"
+    return f"{round(_rarer_share(outcomes) * len(outcomes.label)):,} {which} labels"
+
+
+def _rarer_share(outcomes: Outcomes) -> float:
+    share = float(outcomes.label.mean())
+    return min(share, 1 - share)
+
+
+def _worse(measure: Measure, now: Estimate, before: Estimate) -> tuple[float, tuple[float, float]]:
+    """How much worse it is now, and the error of each sample in the direction that would excuse it."""
+    if measure.better == "zero":
+        error = now.value - now.low if now.value >= 0 else now.high - now.value
+        farthest = max(abs(before.low), abs(before.high))
+        return abs(now.value) - abs(before.value), (error, farthest - abs(before.value))
+    if measure.better == "down":
+        return now.value - before.value, (now.value - now.low, before.high - before.value)
+    return before.value - now.value, (now.high - now.value, before.value - before.low)
+
+
+def round_up(rows: float) -> int:
+    """A number of rows to two digits, upwards."""
+    scale = 10 ** max(0, math.floor(math.log10(max(rows, 1))) - 1)
+    return int(math.ceil(rows / scale) * scale)
+
+
+# -- the measures ------------------------------------------------------------------------------------
+
+
+def auc(outcomes: Outcomes) -> Estimate | None:
+    """Area under the ROC curve with DeLong's variance, the interval normal on the logit scale.
+
+    DeLong, DeLong and Clarke-Pearson 1988, by midranks (Sun and Xu 2014), O(n log n). Where the
+    classes do not overlap that variance is 0, which is no certainty: then the bound is what as many
+    independent pairs as the smaller class has rows allow, 0.025^(1/pairs). None where a class has
+    fewer than 10 rows.
+    """
+    assert outcomes.score is not None
+    positive, negative = outcomes.score[outcomes.label], outcomes.score[~outcomes.label]
+    m, n = len(positive), len(negative)
+    if min(m, n) < ENOUGH_OF_CLASS:
+        return None
+    ranks = rankdata(np.concatenate([positive, negative]))
+    beats = (ranks[:m] - rankdata(positive)) / n
+    beaten = 1 - (ranks[m:] - rankdata(negative)) / m
+    area = float(beats.mean())
+    variance = float(beats.var(ddof=1) / m + beaten.var(ddof=1) / n)
+    if variance <= 0 or not 0 < area < 1:
+        bound = 0.025 ** (1 / min(m, n))
+        return Estimate(area, min(area, bound), max(area, 1 - bound))
+    centre = math.log(area / (1 - area))
+    half = Z * math.sqrt(variance) / (area * (1 - area))
+    return Estimate(area, 1 / (1 + math.exp(half - centre)), 1 / (1 + math.exp(-half - centre)))
+
+
+def accuracy(outcomes: Outcomes) -> Estimate | None:
+    """Share of right answers, Wilson's interval."""
+    right = outcomes.label == outcomes.predicted
+    n, share = len(right), float(right.mean()) if len(right) else 0.0
+    if not n:
+        return None
+    middle = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
+    half = Z / (1 + Z * Z / n) * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
+    return Estimate(share, min(share, middle - half), max(share, middle + half))
+
+
+def brier(outcomes: Outcomes) -> Estimate | None:
+    """Mean squared error of the probability."""
+    return _mean((_score(outcomes) - outcomes.label) ** 2)
+
+
+def log_loss(outcomes: Outcomes) -> Estimate | None:
+    """Mean negative log-likelihood in nats, probabilities kept 1e-15 away from 0 and 1."""
+    score = np.clip(_score(outcomes), _TINY, 1 - _TINY)
+    return _mean(-np.where(outcomes.label, np.log(score), np.log1p(-score)))
+
+
+def bias(outcomes: Outcomes) -> Estimate | None:
+    """Mean predicted probability less the share that came true."""
+    return _mean(_score(outcomes) - outcomes.label)
+
+
+def mean_absolute_error(outcomes: Outcomes) -> Estimate | None:
+    """Mean distance of prediction and label."""
+    return _mean(np.abs(_score(outcomes) - outcomes.label))
+
+
+def root_mean_squared_error(outcomes: Outcomes) -> Estimate | None:
+    """Root of the mean squared distance; the interval is the root of that of the mean."""
+    squared = _mean((_score(outcomes) - outcomes.label) ** 2)
+    return None if squared is None else Estimate(*(math.sqrt(max(0.0, part)) for part in squared))
+
+
+def _score(outcomes: Outcomes) -> Array:
+    assert outcomes.score is not None
+    return outcomes.score
+
+
+def _mean(values: Array) -> Estimate | None:
+    """A mean with its normal interval."""
+    if len(values) < 2:
+        return None
+    value = float(values.mean())
+    half = Z * float(values.std(ddof=1)) / math.sqrt(len(values))
+    return Estimate(value, value - half, value + half)
+
+
+TITLES = {"auc": "AUC", "brier": "Brier score", "log_loss": "log loss", "mae": "MAE", "rmse": "RMSE"}
+BINARY = (
+    Measure("auc", "up", 0.02, False, auc),
+    Measure("accuracy", "up", 0.02, False, accuracy),
+    Measure("brier", "down", 0.1, True, brier),
+    Measure("log_loss", "down", 0.1, True, log_loss),
+    Measure("bias", "zero", 0.02, False, bias),
+)
+NUMBER = (
+    Measure("mae", "down", 0.1, True, mean_absolute_error),
+    Measure("rmse", "down", 0.1, True, root_mean_squared_error),
+)

@@ -1,0 +1,121 @@
+"""Files that appear whole or not at all, also when the process is killed or the machine loses power."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from drystone.core.errors import DrystoneError, ProjectInvalid, WorkFailed
+
+_FICLONE = 0x40049409  # ioctl of <linux/fs.h>: share the blocks of another file, copy on write
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CANNOT_COPY = (errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM)
+_COPY_CHUNK = 1 << 30
+
+
+@contextmanager
+def temporary(folder: Path, *, mode: int = 0o666) -> Iterator[tuple[int, Path]]:
+    """A new file in `folder`, open for reading and writing; it is gone afterwards unless renamed.
+
+    It is held with flock for as long as it is open, so that `sweep` can tell a killed process's
+    leftovers from work in progress. `mode` is subject to the umask.
+    """
+    while True:
+        path = folder / f"{os.urandom(12).hex()}.tmp"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            break
+        os.close(descriptor)  # a sweep took it between its creation and the lock
+    try:
+        yield descriptor, path
+    finally:
+        with suppress(FileNotFoundError):  # renamed
+            path.unlink()
+        os.close(descriptor)
+
+
+def sweep(folder: Path) -> int:
+    """Removes what killed processes left of `temporary` in `folder`; gives the number of files."""
+    removed = 0
+    for path in folder.glob("*.tmp"):
+        with suppress(FileNotFoundError, BlockingIOError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+                removed += 1
+            finally:
+                os.close(descriptor)
+    return removed
+
+
+def write_atomic(path: Path, data: bytes, *, temporary_in: Path | None = None) -> None:
+    """Replaces the content of `path`, durably. A reader sees the old bytes or the new ones.
+
+    Args:
+        path: the file; a symbolic link is replaced, not followed.
+        data: all its new bytes.
+        temporary_in: folder on the same file system for the temporary file; else beside `path`.
+
+    Raises:
+        WorkFailed: the disk is full.
+        ProjectInvalid: permission is missing.
+    """
+    try:
+        with temporary(temporary_in or path.parent) as (descriptor, new):
+            write_all(descriptor, data)
+            if path.is_file() and not path.is_symlink():
+                os.fchmod(descriptor, path.stat().st_mode & 0o777)
+            os.fsync(descriptor)
+            new.rename(path)
+            sync_directory(path.parent)
+    except OSError as error:
+        raise explained(error, f"`{path.name}` cannot be written", path) from error
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Writes all of `data` at the current position; os.write alone may stop early."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def copy_content(source: int, target: int) -> None:
+    """Makes the empty file `target` hold the bytes of `source`, sharing blocks where that is possible."""
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+        return
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise
+    os.lseek(source, 0, os.SEEK_SET)
+    try:
+        while os.copy_file_range(source, target, _COPY_CHUNK):
+            pass
+    except OSError as error:
+        if error.errno not in _CANNOT_COPY:
+            raise
+    while data := os.read(source, 1 << 20):  # what copy_file_range could not do; usually nothing
+        write_all(target, data)
+
+
+def sync_directory(folder: Path) -> None:
+    """Makes the names in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def explained(error: OSError, message: str, at: Path) -> DrystoneError:
+    """The error to raise in place of what the operating system said."""
+    because = (error.strerror or str(error)).lower()
+    if error.errno in _NO_SPACE:
+        return WorkFailed(message, at=str(at), because=because, hints=["see what is full with `df -h`"])
+    return ProjectInvalid(message, at=str(at), because=because)

@@ -1,0 +1,56 @@
+"""The names of bytes: BLAKE3-256, written `b3:` and 64 hex digits."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from blake3 import blake3
+
+from drystone.core.ids import OBJECT_PREFIX
+
+#: Files up to this size are read at once; above it they are hashed with several threads.
+SMALL = 1 << 20
+_CHUNK = 8 << 20
+
+
+def hash_bytes(data: bytes) -> str:
+    """The object id of `data`."""
+    return OBJECT_PREFIX + blake3(data).hexdigest()
+
+
+def hash_file(path: Path) -> tuple[str, int]:
+    """The object id and the size of a file's content.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return hash_descriptor(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def hash_descriptor(descriptor: int) -> tuple[str, int]:
+    """As `hash_file`, from the start of an open file to its end; moves the file's position."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    head = read_up_to(descriptor, SMALL + 1)
+    if len(head) <= SMALL:
+        return hash_bytes(head), len(head)
+    # Read, not mapped: if somebody truncates a mapped file, touching it kills the process with SIGBUS.
+    hasher = blake3(head, max_threads=blake3.AUTO)
+    size = len(head)
+    window = memoryview(bytearray(_CHUNK))
+    while count := os.readv(descriptor, [window]):
+        hasher.update(window[:count])
+        size += count
+    return OBJECT_PREFIX + hasher.hexdigest(), size
+
+
+def read_up_to(descriptor: int, limit: int) -> bytes:
+    """At most `limit` bytes from the current position; fewer only at the end of the file."""
+    data = os.read(descriptor, limit)
+    while 0 < len(data) < limit and (more := os.read(descriptor, limit - len(data))):
+        data += more
+    return data

@@ -1,0 +1,184 @@
+"""What keeps the last good outputs safe: an execution in progress, on disk, until it is committed.
+
+.drystone/attempts/STEP.json        who began, and what the step's outputs were
+.drystone/attempts/STEP.outputs/    those outputs, moved out of the way
+.drystone/leftovers/RUN/            what a failed execution made
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from drystone.core.errors import Corrupt
+from drystone.core.layout import Layout
+from drystone.objects.atomic import sync_directory, write_atomic
+from drystone.workspace.lockfile import LockedPath
+
+FORMAT = 1
+_BEAT = 0.5
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution that has begun.
+
+    Attributes:
+        run: the run's id; it is the token by which a commit is known to be of this attempt.
+        started: nanoseconds since the epoch.
+        previous: what the step's outputs were before.
+        edited: those of them that were something else in the work tree: the user had changed them.
+        made: folders that the step made before; they go when they are empty.
+    """
+
+    run: str
+    step: str
+    started: int
+    previous: dict[str, LockedPath]
+    edited: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
+    format: int = FORMAT
+
+
+_decode = msgspec.json.Decoder(Attempt).decode
+
+
+class Attempts:
+    """The attempts of a project. At most one process works here: whoever holds the pipeline's guard."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+
+    def begin(self, attempt: Attempt) -> None:
+        """Write the attempt down, durably."""
+        self._layout.attempts.mkdir(parents=True, exist_ok=True)
+        write_atomic(self._file(attempt.step), msgspec.json.encode(attempt, order="sorted"))
+
+    def unfinished(self) -> list[Attempt]:
+        """Attempts that nobody finished: their process was killed, or the machine lost power.
+
+        Raises:
+            Corrupt: a file is none that `begin` wrote.
+        """
+        found = []
+        for path in sorted(self._layout.attempts.glob("*.json")):
+            try:
+                found.append(_decode(path.read_bytes()))
+            except msgspec.MsgspecError as error:
+                raise Corrupt(
+                    f"the attempt `{path.name}` cannot be read",
+                    at=str(path),
+                    because=str(error),
+                    hints=[f"compare the work tree with `drystone status`, then remove it with `rm {path}`"],
+                ) from None
+        return found
+
+    def set_aside(self, attempt: Attempt) -> None:
+        """Move the step's outputs out of the way, so that an execution starts as in a fresh clone."""
+        for name in attempt.previous:
+            path = self._layout.root / name
+            if os.path.lexists(path):
+                self._move(path, self._aside(attempt, name))
+        self._prune(attempt.made)
+
+    def put_back(self, attempt: Attempt, strays: Iterable[str], made: Iterable[str] = ()) -> list[str]:
+        """Undo an execution: what it made goes to the leftovers, the previous outputs come back.
+
+        Args:
+            attempt: the execution.
+            strays: paths that it wrote.
+            made: folders that it made.
+
+        Returns:
+            the strays that were there, for the user to know.
+        """
+        moved = []
+        aside = [name for name in attempt.previous if os.path.lexists(self._aside(attempt, name))]
+        alone = [name for name in strays if not any(name.startswith(f"{other}/") for other in aside)]
+        for name in dict.fromkeys([*alone, *aside]):
+            path = self._layout.root / name
+            if os.path.lexists(path):
+                self._move(path, self.leftovers(attempt.run) / name)
+                moved.append(name)
+        self._prune(made)
+        for name in aside:
+            self._move(self._aside(attempt, name), self._layout.root / name)
+        return moved
+
+    def end(self, attempt: Attempt) -> None:
+        """Forget the attempt and what was set aside for it."""
+        shutil.rmtree(self._folder(attempt.step), ignore_errors=True)
+        with suppress(FileNotFoundError):
+            self._file(attempt.step).unlink()
+            sync_directory(self._layout.attempts)
+
+    def keep_edited(self, attempt: Attempt) -> list[str]:
+        """Move what the user had made of outputs to the leftovers; gives where it is now."""
+        kept = []
+        for name in attempt.edited:
+            aside, refuge = self._aside(attempt, name), self.leftovers(attempt.run) / name
+            if os.path.lexists(aside):
+                self._move(aside, refuge)
+                kept.append(str(refuge.relative_to(self._layout.root)))
+        return kept
+
+    def take_away(self, name: str, token: str) -> str:
+        """Move what stands at a path to the leftovers; gives where it is now."""
+        refuge = self.leftovers(token) / name
+        self._move(self._layout.root / name, refuge)
+        return str(refuge.relative_to(self._layout.root))
+
+    def last_alive(self, attempt: Attempt) -> int:
+        """When the process of an attempt was last known to live, nanoseconds since the epoch."""
+        return self._file(attempt.step).stat().st_mtime_ns
+
+    def leftovers(self, run: str) -> Path:
+        """Where what a failed execution made is kept."""
+        return self._layout.state / "leftovers" / run
+
+    @contextmanager
+    def alive(self, attempt: Attempt) -> Iterator[None]:
+        """Note twice a second that this process lives.
+
+        If it is killed, what was made before that and what the user makes after it can be told apart.
+        """
+        path, over = self._file(attempt.step), threading.Event()
+
+        def beat() -> None:
+            while not over.wait(_BEAT):
+                os.utime(path)
+
+        heart = threading.Thread(target=beat, daemon=True)
+        heart.start()
+        try:
+            yield
+        finally:
+            over.set()
+            heart.join()
+
+    def _aside(self, attempt: Attempt, name: str) -> Path:
+        return self._folder(attempt.step) / name
+
+    def _file(self, step: str) -> Path:
+        return self._layout.attempts / f"{step}.json"
+
+    def _folder(self, step: str) -> Path:
+        return self._layout.attempts / f"{step}.outputs"
+
+    def _prune(self, folders: Iterable[str]) -> None:
+        """Remove folders that are empty, the deepest first."""
+        for name in sorted(set(folders), key=len, reverse=True):
+            with suppress(OSError):  # not empty, or not there
+                (self._layout.root / name).rmdir()
+
+    @staticmethod
+    def _move(source: Path, target: Path) -> None:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        shutil.move(source, target)  # a folder of the project may be a file system of its own

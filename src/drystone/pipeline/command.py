@@ -1,0 +1,171 @@
+"""`drystone run -- COMMAND`: any command, observed and on record; nothing about it is reused."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from drystone.core.errors import DrystoneError, UsageError
+from drystone.ledger.facts import Edge, Fact
+from drystone.pipeline import metrics
+from drystone.pipeline.observation import Observation
+from drystone.pipeline.observer import observe
+from drystone.pipeline.present import Present
+from drystone.pipeline.rooms import Rooms
+from drystone.pipeline.tracing import Findings, Interpreter
+from drystone.tracking import parameters
+from drystone.tracking.environment import fingerprint
+from drystone.tracking.recorder import ActiveRun
+from drystone.workspace.lockfile import Lock
+
+
+class CommandResult(NamedTuple):
+    """How a tracked command ended.
+
+    Attributes:
+        exit_code: its own.
+        label: how far it was observed; `warnings` are sentences about what could not be recorded.
+    """
+
+    run: str
+    exit_code: int
+    seconds: float
+    interrupted: bool
+    label: str
+    warnings: tuple[str, ...]
+
+
+def run_command(
+    rooms: Rooms,
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    sink: Callable[[bytes], None],
+    timeout: float | None = None,
+) -> CommandResult:
+    """Run a command and record what it printed, read, wrote and measured.
+
+    It gets the user's whole environment and standard input. No lock is written and no step is made.
+
+    Args:
+        rooms: what to work with.
+        command: the command and its arguments.
+        cwd: where it runs, absolute, in the project.
+        sink: is given its output as it appears.
+        timeout: seconds that it may take.
+
+    Raises:
+        UsageError: there is no command.
+    """
+    if not command:
+        raise UsageError(
+            "there is no command to run", hints=["name one behind `--`, e.g. `drystone run -- make`"]
+        )
+    run = rooms.recorder.start(
+        kind="command",
+        name=_name(command, cwd),
+        command=command,
+        code=rooms.code(),
+        environment=rooms.store.put_bytes(fingerprint(_interpreter(rooms, command)).data),
+    )
+    started = rooms.clock.now()
+
+    def output(data: bytes) -> None:
+        run.log_output(data)
+        sink(data)
+
+    try:
+        seen = observe(
+            command,
+            cwd=cwd,
+            env={
+                **rooms.settings.variables,
+                "DRYSTONE_RUN": run.id,
+                "DRYSTONE_ROOT": str(rooms.layout.root),
+            },
+            root=rooms.layout.root,
+            output=output,
+            ignore=rooms.territory.unseen,
+            timeout=timeout,
+            interrupted=rooms.interrupted,
+            inherit_stdin=True,
+        )
+    except BaseException as error:
+        run.finish("killed", error=f"{type(error).__name__}: {error}")
+        raise
+    try:
+        warnings = _record(rooms, run, seen, started)
+    finally:
+        _finish(run, seen)
+        rooms.index.close()
+    return CommandResult(
+        run.id, seen.exit_code, seen.seconds, seen.ended == "interrupted", seen.label, tuple(warnings)
+    )
+
+
+def _name(command: Sequence[str], cwd: Path) -> str:
+    """What to call the run: its script if it has one, else its program."""
+    scripts = (word for word in command[1:] if (cwd / word).is_file())
+    return Path(next(scripts, command[0])).name
+
+
+def _interpreter(rooms: Rooms, command: Sequence[str]) -> Path:
+    """The Python whose packages count: the command itself if it is one, else the project's."""
+    if Path(command[0]).name.startswith("python"):
+        found = shutil.which(command[0], path=rooms.settings.variables.get("PATH"))
+        if found is not None:
+            return Path(found)
+    return rooms.interpreter
+
+
+def _record(rooms: Rooms, run: ActiveRun, seen: Observation, started: int) -> list[str]:
+    present = Present(rooms.territory, rooms.index, frozenset())
+    found = Interpreter(seen, rooms.territory, present, started, ()).findings()
+    run.record(*_edges(rooms, run.id, found, present))
+    numbers = metrics.read(rooms.layout.root, [name for name in found.outputs if metrics.is_metrics(name)])
+    run.metrics(numbers.values)
+    warnings = list(numbers.warnings)
+    if any(name in parameters.FILES for name in found.reads):
+        try:
+            run.params(parameters.flatten(parameters.load(rooms.layout.root)[1]))
+        except DrystoneError as error:
+            warnings.append(f"parameters were not recorded: {error.message}")
+    run.tags(
+        {
+            "drystone.label": seen.label,
+            "drystone.seconds": f"{seen.seconds:.3f}",
+            "drystone.cpu_seconds": f"{seen.cpu:.3f}",
+            "drystone.peak_bytes": str(seen.peak),
+            **{f"drystone.warning.{number}": text for number, text in enumerate(warnings, 1)},
+        }
+    )
+    return warnings
+
+
+def _edges(rooms: Rooms, run: str, found: Findings, present: Present) -> list[Fact]:
+    """Data that was read, and everything that was written; code that was read is told by the commit."""
+    locked = Lock.read(rooms.layout.lock).paths
+    edges: list[Fact] = [
+        Edge(run, "read", name, object_id)
+        for name, object_id in found.reads.items()
+        if name in locked or name.startswith(("data/", "models/"))
+    ]
+    for name in found.outputs:
+        output = present.output(name)
+        if output is not None:
+            edges.append(Edge(run, "write", name, output.object, output.kind == "tree"))
+    return edges
+
+
+def _finish(run: ActiveRun, seen: Observation) -> None:
+    match seen.ended:
+        case "exited":
+            run.finish("failed" if seen.exit_code else "succeeded", seen.exit_code)
+        case "timeout":
+            run.finish("killed", seen.exit_code, "it did not end in time")
+        case "interrupted":
+            run.finish("killed", seen.exit_code, "it was interrupted")
+        case "signal":
+            run.finish("killed", seen.exit_code, f"it was killed by signal {seen.exit_code - 128}")

@@ -1,0 +1,373 @@
+"""What each system call means for the record: told before the call happens, it looks at the files itself."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+
+from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG, S_ISUID
+
+from drystone.pipeline.observer import memory
+from drystone.pipeline.observer.memory import Memory
+from drystone.pipeline.observer.network import beyond
+from drystone.pipeline.observer.paths import Found, Links, Resolver
+from drystone.pipeline.observer.record import Record
+from drystone.pipeline.observer.seccomp import ARGUMENT, Listener
+from drystone.pipeline.observer.syscalls import Call
+
+Data = tuple[int, ...]
+
+_AT_FDCWD = -100
+_AT_REMOVEDIR, _AT_EMPTY_PATH, _AT_SYMLINK_FOLLOW = 0x200, 0x1000, 0x400
+_RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2
+_RESOLVE_IN_ROOT = 0x10
+_SCRIPT_DEPTH, _HEADER = 5, 256
+_DELETED = b" (deleted)"
+_SETTLED = 50_000
+
+
+class Gone(Exception):
+    """The caller no longer waits, or the kernel will refuse the call: there is nothing to record."""
+
+
+class Calls:
+    """One method per `Call.act`, taking the call, the unpacked notification and its path where it has one."""
+
+    def __init__(self, record: Record, memory: Memory, listener: Listener) -> None:
+        self._record = record
+        self._memory = memory
+        self._listener = listener
+        self._resolver = Resolver()
+        # absolute spellings that cannot tell anything new until a name changes
+        self._looked_up: set[bytes] = set()
+        self._read: set[bytes] = set()
+
+    # ── one path ──────────────────────────────────────────────────────────────────────────────────
+
+    def opened(self, call: Call, data: Data, path: bytes) -> None:
+        assert call.extra is not None
+        self._open(call, data, path, data[ARGUMENT + call.extra] & 0xFFFFFFFF)
+
+    def created(self, call: Call, data: Data, path: bytes) -> None:
+        self._open(call, data, path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+
+    def opened_how(self, call: Call, data: Data, path: bytes) -> None:
+        how = self._memory.read(data[1], data[ARGUMENT + 2], 24)
+        if len(how) < 24:
+            raise Gone
+        flags, _, resolve = struct.unpack("=QQQ", how)
+        if resolve & _RESOLVE_IN_ROOT:
+            path = path.lstrip(b"/") or b"."
+        self._open(call, data, path, flags)
+
+    def looked_up(self, call: Call, data: Data, path: bytes) -> None:
+        if path in self._looked_up:
+            return
+        flags = data[ARGUMENT + call.extra] if call.extra is not None else 0
+        follow = not call.always and not flags & call.nofollow
+        found = self._find(self._where(data, call.directory, path), follow)
+        if found.stat is None:
+            self._record.misses(found.path)
+        elif S_ISLNK(found.stat.st_mode):
+            self._record.read(found.path, found.stat)
+        else:
+            self._record.exists(found.path)
+        if follow and path.startswith(b"/"):
+            self._settle(self._looked_up, path)
+
+    def truncated(self, call: Call, data: Data, path: bytes) -> None:
+        found = self._found(self._where(data, call.directory, path), follow=True)
+        if found.stat is not None and S_ISREG(found.stat.st_mode):
+            if data[ARGUMENT + 1]:
+                self._record.read(found.path, found.stat)
+            self._record.write(found.path)
+
+    def mode_changed(self, call: Call, data: Data, path: bytes) -> None:
+        assert call.extra is not None
+        found = self._found(self._where(data, call.directory, path), follow=True)
+        if found.stat is not None:
+            if S_IMODE(found.stat.st_mode) == data[ARGUMENT + call.extra] & 0o7777 or S_ISDIR(
+                found.stat.st_mode
+            ):
+                self._record.exists(found.path)
+            else:
+                self._record.change(found.path, found.stat)
+
+    def made(self, call: Call, data: Data, path: bytes) -> None:
+        self._make(self._find(self._where(data, call.directory, path), follow=False))
+        self._names_changed()
+
+    def unlinked(self, call: Call, data: Data, path: bytes) -> None:
+        if call.extra is not None and data[ARGUMENT + call.extra] & _AT_REMOVEDIR:
+            self.directory_removed(call, data, path)
+            return
+        found = self._found(self._where(data, call.directory, path), follow=False)
+        if found.stat is not None and not S_ISDIR(found.stat.st_mode):
+            self._record.remove(found.path)
+        self._names_changed()
+
+    def directory_removed(self, call: Call, data: Data, path: bytes) -> None:
+        found = self._found(self._where(data, call.directory, path), follow=False)
+        if found.stat is not None and S_ISDIR(found.stat.st_mode):
+            if _is_empty(found.path):
+                self._record.remove(found.path)
+            else:
+                self._record.exists(found.path)
+        self._names_changed()
+
+    # ── two paths ─────────────────────────────────────────────────────────────────────────────────
+
+    def renamed(self, call: Call, data: Data) -> None:
+        self._rename(data, (None, 0), (None, 1), 0)
+
+    def renamed_at(self, call: Call, data: Data) -> None:
+        self._rename(data, (0, 1), (2, 3), 0)
+
+    def renamed_at2(self, call: Call, data: Data) -> None:
+        self._rename(data, (0, 1), (2, 3), data[ARGUMENT + 4])
+
+    def linked(self, call: Call, data: Data) -> None:
+        self._link(data, (None, 0), (None, 1), 0)
+
+    def linked_at(self, call: Call, data: Data) -> None:
+        self._link(data, (0, 1), (2, 3), data[ARGUMENT + 4])
+
+    # ── programs ──────────────────────────────────────────────────────────────────────────────────
+
+    def executed(self, call: Call, data: Data) -> None:
+        self._execute(data, None, 0)
+
+    def executed_at(self, call: Call, data: Data) -> None:
+        self._execute(data, 0, 1)
+
+    def exited(self, call: Call, data: Data) -> None:
+        self._record.peak = max(self._record.peak, memory.peak(data[1]))
+        self._memory.drop(data[1])
+
+    # ── descriptors and addresses ─────────────────────────────────────────────────────────────────
+
+    def listed(self, call: Call, data: Data) -> None:
+        path = memory.link(data[1], f"fd/{data[ARGUMENT]}")
+        if path is not None and self._listener.is_waiting(data[0]):
+            self._record.lists(path)
+
+    def connected(self, call: Call, data: Data) -> None:
+        self._speak(data, data[ARGUMENT + 1], data[ARGUMENT + 2])
+
+    def sent_to(self, call: Call, data: Data) -> None:
+        self._speak(data, data[ARGUMENT + 4], data[ARGUMENT + 5])
+
+    def sent_message(self, call: Call, data: Data) -> None:
+        # struct msghdr begins with the address and its length; of sendmmsg the first message speaks for all
+        head = self._memory.read(data[1], data[ARGUMENT + 1], 12)
+        if len(head) == 12:
+            self._speak(data, *struct.unpack("=QI", head))
+
+    # ── what cannot be seen ───────────────────────────────────────────────────────────────────────
+
+    def root_changed(self, call: Call, data: Data) -> None:
+        self._record.unseen["it changed its file system with mount or chroot"] = None
+
+    def opened_by_handle(self, call: Call, data: Data) -> None:
+        self._record.unseen["it opened files by handle"] = None
+
+    # ── shared ────────────────────────────────────────────────────────────────────────────────────
+
+    def _where(self, data: Data, directory: int | None, path: bytes) -> bytes:
+        """The absolute spelling of a path that the calling thread names."""
+        if not path.startswith(b"/"):
+            fd = _AT_FDCWD if directory is None else _signed(data[ARGUMENT + directory])
+            base = memory.link(data[1], "cwd" if fd == _AT_FDCWD else f"fd/{fd}")
+            if base is None or not path or (base.endswith(_DELETED) and not os.path.lexists(base)):
+                raise Gone
+            path = base + b"/" + path
+        if not self._listener.is_waiting(data[0]):
+            raise Gone
+        return path
+
+    def _argument(self, data: Data, places: tuple[int | None, int]) -> bytes:
+        directory, position = places
+        path = self._memory.text(data[1], data[ARGUMENT + position])
+        if path is None:
+            raise Gone
+        return self._where(data, directory, path)
+
+    def _find(self, path: bytes, follow: bool) -> Found:
+        links = Links()
+        found = self._resolver.find(path, follow, links)
+        if links:
+            self._record.links(links)
+        return found
+
+    def _found(self, path: bytes, follow: bool) -> Found:
+        """As `_find`; a path that is not there is recorded as absent."""
+        found = self._find(path, follow)
+        if found.stat is None:
+            self._record.misses(found.path)
+        return found
+
+    def _settle(self, settled: set[bytes], path: bytes) -> None:
+        if len(settled) > _SETTLED:
+            settled.clear()
+        settled.add(path)
+
+    def _names_changed(self) -> None:
+        self._resolver.forget()
+        self._looked_up.clear()
+        self._read.clear()
+
+    def _make(self, found: Found) -> None:
+        """Something is created that must not be there yet."""
+        if found.stat is not None:
+            self._record.exists(found.path)
+        elif os.path.isdir(os.path.dirname(found.path)):
+            self._record.write(found.path)
+        else:
+            self._record.misses(os.path.dirname(found.path))
+
+    def _open(self, call: Call, data: Data, path: bytes, flags: int) -> None:
+        reading = not flags & (os.O_ACCMODE | os.O_TRUNC | os.O_CREAT)
+        if reading and path in self._read:
+            return
+        whole = self._where(data, call.directory, path)
+        exclusive = flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL
+        found = self._find(whole, follow=not flags & os.O_NOFOLLOW and not exclusive)
+        if flags & os.O_TMPFILE == os.O_TMPFILE or flags & os.O_PATH:
+            self._touch(found)
+        elif exclusive or (found.stat is None and flags & os.O_CREAT):
+            self._make(found)
+            self._names_changed()
+        elif found.stat is None or not S_ISREG(found.stat.st_mode):
+            self._touch(found)
+        elif not flags & (os.O_ACCMODE | os.O_TRUNC):
+            self._record.read(found.path, found.stat)
+            if reading and path.startswith(b"/"):
+                self._settle(self._read, path)
+        elif not os.access(found.path, os.W_OK):
+            self._record.exists(found.path)
+        elif flags & os.O_TRUNC:
+            self._record.write(found.path)
+        else:
+            self._record.change(found.path, found.stat)
+
+    def _touch(self, found: Found) -> None:
+        """A look-up without a look inside."""
+        if found.stat is None:
+            self._record.misses(found.path)
+        elif S_ISLNK(found.stat.st_mode):
+            self._record.read(found.path, found.stat)
+        else:
+            self._record.exists(found.path)
+
+    def _rename(
+        self, data: Data, old: tuple[int | None, int], new: tuple[int | None, int], flags: int
+    ) -> None:
+        source = self._found(self._argument(data, old), follow=False)
+        target = self._find(self._argument(data, new), follow=False)
+        if source.stat is None:
+            return
+        if target.stat is not None and flags & _RENAME_NOREPLACE:
+            self._record.exists(target.path)
+            return
+        pairs = [(source, target)]
+        if flags & _RENAME_EXCHANGE and target.stat is not None:
+            pairs.append((target, source))
+        moves = [
+            (here.path + below, there.path + below, stat)
+            for here, there in pairs
+            for below, stat in _below(here)
+        ]
+        for path, _, stat in moves:
+            if not S_ISDIR(stat.st_mode):
+                self._record.read(path, stat)
+        for path, _, _ in moves:
+            self._record.remove(path)
+        for _, path, _ in moves:
+            self._record.write(path)
+        self._names_changed()
+
+    def _link(self, data: Data, old: tuple[int | None, int], new: tuple[int | None, int], flags: int) -> None:
+        target = self._find(self._argument(data, new), follow=False)
+        self._make(target)
+        if not flags & _AT_EMPTY_PATH:  # an unnamed file, whose content is the command's own
+            source = self._found(self._argument(data, old), follow=bool(flags & _AT_SYMLINK_FOLLOW))
+            if source.stat is not None:
+                self._record.read(source.path, source.stat)
+        self._names_changed()
+
+    def _execute(self, data: Data, directory: int | None, position: int) -> None:
+        path = self._memory.text(data[1], data[ARGUMENT + position])
+        self._memory.forget()
+        if path is None:
+            raise Gone
+        if not path and directory is not None:
+            whole = memory.link(data[1], f"fd/{_signed(data[ARGUMENT + directory])}")
+            if whole is None:
+                raise Gone
+        else:
+            whole = self._where(data, directory, path)
+        for _ in range(_SCRIPT_DEPTH):
+            found = self._found(whole, follow=True)
+            if found.stat is None or not S_ISREG(found.stat.st_mode):
+                return
+            self._record.read(found.path, found.stat)
+            if found.stat.st_mode & S_ISUID and found.stat.st_uid != os.geteuid():
+                name = os.fsdecode(found.path)
+                self._record.notes[f"`{name}` is setuid and got no privileges, because it was observed"] = (
+                    None
+                )
+            interpreter = _interpreter(found.path)
+            if interpreter is None:
+                return
+            whole = self._where(data, None, interpreter)
+
+    def _speak(self, data: Data, address: int, size: int) -> None:
+        sockaddr = self._memory.read(data[1], address, min(size & 0xFFFFFFFF, 128)) if address else b""
+        where = beyond(sockaddr)
+        if where is not None and self._listener.is_waiting(data[0]):
+            self._record.addresses[where] = None
+
+
+def _signed(value: int) -> int:
+    value &= 0xFFFFFFFF
+    return value - 2**32 if value >= 2**31 else value
+
+
+def _is_empty(path: bytes) -> bool:
+    try:
+        with os.scandir(path) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return False
+
+
+def _below(top: Found) -> Iterator[tuple[bytes, os.stat_result]]:
+    """Everything that moves with `top`, itself (as b"") first, each with its path behind that of `top`."""
+    waiting = [(b"", top.stat)]
+    while waiting:
+        below, stat = waiting.pop()
+        if stat is None:
+            continue
+        yield below, stat
+        if S_ISDIR(stat.st_mode):
+            try:
+                with os.scandir(top.path + below) as entries:
+                    waiting += [
+                        (below + b"/" + entry.name, entry.stat(follow_symlinks=False)) for entry in entries
+                    ]
+            except OSError:
+                continue
+
+
+def _interpreter(path: bytes) -> bytes | None:
+    """What the kernel runs for a script that begins with `#!`, else None."""
+    try:
+        with open(path, "rb") as file:
+            line = file.read(_HEADER)
+    except OSError:
+        return None
+    if not line.startswith(b"#!"):
+        return None
+    words = line[2:].split(b"\n", 1)[0].split(None, 1)
+    return words[0] if words else None

@@ -1,0 +1,270 @@
+"""Two processes per execution: the command, and a keeper that outlives neither the observer nor the command.
+
+The keeper is a fork of the observer that never executes anything. It is the parent of the command and adopts
+whatever the command leaves behind; when the observer asks, or dies, it kills all of them, and it ends when
+none is left. So no process of a step survives its observer, by SIGKILL or otherwise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from drystone.pipeline.observer import seccomp
+
+# kind, then for `pid` the command's pid, for `end` its wait status, for `cost` seconds of processor and the bytes
+# of the largest process
+_MESSAGE = struct.Struct("=cdq")
+_PID, _END, _COST = b"p", b"e", b"c"
+_OBSERVED, _REFUSED = b"o", b"r"
+_KILL, _GO = b"k", b"g"
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+_LINUX = sys.platform == "linux"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What to start and with what."""
+
+    command: Sequence[str]
+    cwd: str
+    env: Mapping[str, str]
+    inherit_stdin: bool
+    installer: seccomp.Installer | None
+
+
+class Kept:
+    """The observer's end: the command's pid and the sockets to both processes. All file descriptors are its own."""
+
+    def __init__(self, keeper: int, watch: socket.socket, setup: socket.socket, output: int) -> None:
+        self.keeper = keeper
+        self.watch = watch
+        self.output = output
+        self.pid = 0
+        self.status: int | None = None
+        self.processor = 0.0
+        self.largest = 0
+        self._setup = setup
+
+    def listener(self) -> int | OSError:
+        """The listener of the command's filter, or why there is none; then the command waits for `go`."""
+        self.heard()
+        message, descriptors, _, _ = socket.recv_fds(self._setup, 5, 1)
+        if message.startswith(_OBSERVED) and descriptors:
+            return descriptors[0]
+        number = struct.unpack_from("=i", message, 1)[0] if len(message) == 5 else errno.ECHILD
+        return OSError(number, os.strerror(number))
+
+    def go(self) -> None:
+        """Let an unobserved command begin."""
+        with contextlib.suppress(OSError):
+            self._setup.send(_GO)
+
+    def heard(self) -> bool:
+        """Take the keeper's next message: pid, status or costs of the command. False when the keeper has ended."""
+        try:
+            message = self.watch.recv(_MESSAGE.size, socket.MSG_WAITALL)
+        except ConnectionError:
+            message = b""
+        if len(message) < _MESSAGE.size:
+            return False
+        kind, seconds, number = _MESSAGE.unpack(message)
+        if kind == _PID:
+            self.pid = number
+        elif kind == _END:
+            self.status = number
+        else:
+            self.processor, self.largest = seconds, number
+        return True
+
+    def signal(self, number: int) -> None:
+        """Signal the command's process group."""
+        if not self.pid:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill every process of the command, whatever group it has moved to."""
+        with contextlib.suppress(OSError):
+            self.watch.send(_KILL)
+
+    def close(self) -> None:
+        """Let go. Whatever still runs is killed; the keeper is reaped."""
+        for end in (self.watch, self._setup):
+            end.close()
+        os.close(self.output)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self.keeper, 0)
+
+
+def start(launch: Launch) -> Kept:
+    """Start keeper and command. The command waits until its listener is taken or `go` is given."""
+    watch, keeper_watch = socket.socketpair()
+    setup, command_setup = socket.socketpair()
+    output, command_output = os.pipe()
+    keeper = os.fork()
+    if keeper == 0:
+        with _no_return():
+            _keep(launch, keeper_watch, command_setup, command_output)
+    keeper_watch.close()
+    command_setup.close()
+    os.close(command_output)
+    os.set_blocking(output, False)
+    return Kept(keeper, watch, setup, output)
+
+
+class _no_return(contextlib.AbstractContextManager[None]):  # noqa: N801
+    """Nothing of a forked process, an exception included, runs back into the observer's code."""
+
+    def __exit__(self, *_: object) -> NoReturn:
+        os._exit(70)
+
+
+def _keep(launch: Launch, watch: socket.socket, setup: socket.socket, output: int) -> None:
+    gc.disable()  # a collection would only copy the observer's pages
+    _close_all_but({0, 1, 2, watch.fileno(), setup.fileno(), output})
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    if _LINUX:
+        seccomp.adopt_orphans()
+    ended, wake = os.pipe()
+    os.set_blocking(wake, False)
+    os.set_blocking(ended, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    keeper = os.getpid()
+    command = os.fork()
+    if command == 0:
+        with _no_return():
+            _begin(launch, keeper, setup, output)
+    _tell(watch, _PID, number=command)
+    setup.close()
+    os.close(output)
+    _wait(command, watch, ended)
+    os._exit(0)
+
+
+def _wait(command: int, watch: socket.socket, ended: int) -> None:
+    """Reap until no process is left, killing all once the observer says so or is gone."""
+    poll = select.poll()
+    poll.register(watch, select.POLLIN)
+    poll.register(ended, select.POLLIN)
+    killing = False
+    while _reap(command, watch):
+        if killing:
+            _kill_all(command)
+        for fd, _ in poll.poll(20 if killing else None):
+            if fd == ended:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(ended, 4096)
+            else:
+                killing = True
+                poll.unregister(watch)
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _tell(watch, _COST, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * (1024 if _LINUX else 1))
+
+
+def _reap(command: int, watch: socket.socket) -> bool:
+    """Take in all that have ended; whether any process is left."""
+    try:
+        while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+            if ended[0] == command:
+                _tell(watch, _END, number=ended[1])
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _tell(watch: socket.socket, kind: bytes, seconds: float = 0.0, number: int = 0) -> None:
+    with contextlib.suppress(OSError):  # the observer may be gone
+        watch.send(_MESSAGE.pack(kind, seconds, number))
+
+
+def _kill_all(command: int) -> None:
+    """Kill the group and every child; grandchildren then become children and are met at the next turn."""
+    for kill, pid in ((os.killpg, command), *((os.kill, child) for child in children(os.getpid()))):
+        with contextlib.suppress(OSError):
+            kill(pid, signal.SIGKILL)
+
+
+def children(parent: int) -> list[int]:
+    """The processes whose parent is `parent`, from /proc; none where there is no /proc."""
+    found = []
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc"):
+            if name.isdecimal():
+                with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+                    # the name in parentheses may itself hold any character
+                    if int(file.read().rpartition(b")")[2].split()[1]) == parent:
+                        found.append(int(name))
+    return found
+
+
+def _begin(launch: Launch, keeper: int, setup: socket.socket, output: int) -> None:
+    """Become the command. Ends this process in every case."""
+    os.setsid()
+    if _LINUX:
+        seccomp.die_with_parent(signal.SIGKILL)
+        if os.getppid() != keeper:
+            os._exit(70)
+    if not launch.inherit_stdin:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    try:
+        os.chdir(launch.cwd)
+        if _observed(launch.installer, setup) or setup.recv(1) == _GO:
+            setup.close()
+            os.execvpe(launch.command[0], launch.command, launch.env)
+    except (OSError, ValueError) as error:
+        reason = "command not found" if isinstance(error, FileNotFoundError) else _reason(error)
+        os.write(2, f"drystone: {launch.command[0]}: {reason}\n".encode(errors="replace"))
+        os._exit(_NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+
+
+def _observed(installer: seccomp.Installer | None, setup: socket.socket) -> bool:
+    """Install the filter and hand over its listener, or say why not."""
+    number = errno.ENOSYS
+    if installer is not None:
+        try:
+            listener = installer.install()
+        except OSError as error:
+            number = error.errno or errno.ENOSYS
+        else:
+            rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("=i", listener))
+            setup.sendmsg([_OBSERVED], [rights], seccomp.HANDING_OVER)
+            os.close(listener)
+            return True
+    setup.send(_REFUSED + struct.pack("=i", number))
+    return False
+
+
+def _close_all_but(keep: set[int]) -> None:
+    """Close what the observer had open: locks, databases and the other ends of the sockets."""
+    directory = "/proc/self/fd" if _LINUX else "/dev/fd"
+    for fd in [int(name) for name in os.listdir(directory)]:
+        if fd not in keep:
+            with contextlib.suppress(OSError):
+                os.close(fd)

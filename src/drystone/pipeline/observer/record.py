@@ -1,0 +1,119 @@
+"""What has been seen of one execution so far, and which paths are worth seeing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from stat import S_ISLNK, S_ISREG
+
+Stat = tuple[int, int, int, int, int]
+
+_ALWAYS = (b"/proc", b"/sys", b"/dev")
+_OURS = (b".git", b".drystone")
+
+
+def stat_tuple(stat: os.stat_result) -> Stat:
+    """(device, inode, size, mtime_ns, ctime_ns)."""
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+class Scope:
+    """Which paths matter: all but those below an ignored prefix and below the root's own `.git` and `.drystone`.
+
+    A prefix that contains the root does not reach into it, so a workspace in an ignored `/tmp` is still seen.
+    """
+
+    def __init__(self, root: bytes, ignore: Iterable[Path]) -> None:
+        self.root = root
+        self._inside = root + b"/"
+        spelled = {os.fsencode(path) for path in ignore}
+        prefixes = {
+            *_ALWAYS,
+            *spelled,
+            *map(os.path.realpath, spelled),
+            *(self._inside + name for name in _OURS),
+        }
+        around = {prefix for prefix in prefixes if self._inside.startswith(prefix.rstrip(b"/") + b"/")}
+        self._around = tuple(prefix.rstrip(b"/") + b"/" for prefix in sorted(around))
+        self._exact = frozenset(prefix.rstrip(b"/") for prefix in prefixes - {root})
+        # the one test that thousands of look-ups of an import meet; the longest lists of hits first
+        self.dropped = tuple(prefix.rstrip(b"/") + b"/" for prefix in sorted(prefixes - around))
+
+    def matters(self, path: bytes) -> bool:
+        """Whether a resolved path is recorded."""
+        if path.startswith(self.dropped) or path in self._exact:
+            return False
+        return path == self.root or path.startswith(self._inside) or not path.startswith(self._around)
+
+    def is_inside(self, path: bytes) -> bool:
+        """Whether a resolved path is below the root."""
+        return path.startswith(self._inside)
+
+    def is_above(self, path: bytes) -> bool:
+        """Whether a resolved path is a directory that the root is in, or the root."""
+        return self._inside.startswith(path.rstrip(b"/") + b"/")
+
+
+class Record:
+    """The sets of an Observation as they grow. Its methods take resolved paths and are told before the call happens."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.reads: dict[bytes, Stat] = {}
+        self.absent: set[bytes] = set()
+        self.present: set[bytes] = set()
+        self.listed: set[bytes] = set()
+        self.writes: set[bytes] = set()
+        self.removed: set[bytes] = set()
+        self.addresses: dict[str, None] = {}
+        self.unseen: dict[str, None] = {}
+        self.notes: dict[str, None] = {}
+        self.peak = 0
+
+    def read(self, path: bytes, stat: os.stat_result) -> None:
+        """A file's content, or a link's target, is about to be read. What may not be read is merely present."""
+        if path in self.writes or path in self.reads or not self.scope.matters(path):
+            return
+        if S_ISLNK(stat.st_mode) or (S_ISREG(stat.st_mode) and os.access(path, os.R_OK)):
+            self.reads[path] = stat_tuple(stat)
+        else:
+            self.present.add(path)
+
+    def links(self, links: Iterable[tuple[bytes, os.stat_result]]) -> None:
+        """A look-up went through these links; those of the workspace are content like any other."""
+        for path, stat in links:
+            if self.scope.is_inside(path):
+                self.read(path, stat)
+
+    def exists(self, path: bytes) -> None:
+        """A path was looked up and is there."""
+        if path not in self.writes and self.scope.matters(path) and not self.scope.is_above(path):
+            self.present.add(path)
+
+    def misses(self, path: bytes) -> None:
+        """A path was looked up and is not there, and not by the command's own doing."""
+        if path not in self.writes and path not in self.removed and self.scope.matters(path):
+            self.absent.add(path)
+
+    def lists(self, path: bytes) -> None:
+        """A directory's names are about to be read."""
+        if path not in self.writes and self.scope.matters(path):
+            self.listed.add(path)
+
+    def write(self, path: bytes) -> None:
+        """A path is about to be created or changed."""
+        if self.scope.matters(path):
+            self.writes.add(path)
+            self.removed.discard(path)
+
+    def change(self, path: bytes, stat: os.stat_result) -> None:
+        """A path is about to be changed in part: the result depends on what was there."""
+        self.read(path, stat)
+        self.write(path)
+
+    def remove(self, path: bytes) -> None:
+        """A path is about to go."""
+        if self.scope.matters(path):
+            self.removed.add(path)

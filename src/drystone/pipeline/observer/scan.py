@@ -1,0 +1,49 @@
+"""What a command wrote where it could not be observed: the workspace before, compared with the workspace after."""
+
+from __future__ import annotations
+
+import os
+
+from stat import S_IFMT, S_ISDIR
+
+from drystone.pipeline.observer.record import Scope
+
+_SKIPPED = b".venv"
+
+Snapshot = dict[bytes, tuple[int, ...]]
+
+
+def snapshot(scope: Scope) -> Snapshot:
+    """Kind, inode, size, mtime_ns and ctime_ns of everything below the root that matters, `.venv` left out.
+
+    Of a directory only the kind: its times change with its names, and those are here themselves.
+    """
+    seen: Snapshot = {}
+    waiting = [scope.root]
+    while waiting:
+        try:
+            entries = os.scandir(waiting.pop())
+        except OSError:
+            continue
+        with entries:
+            for entry in entries:
+                path = entry.path
+                if not scope.matters(path) or entry.name == _SKIPPED:
+                    continue
+                try:
+                    stat = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue
+                if S_ISDIR(stat.st_mode):
+                    seen[path] = (S_IFMT(stat.st_mode),)
+                    waiting.append(path)
+                else:
+                    kind = S_IFMT(stat.st_mode)
+                    seen[path] = (kind, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    return seen
+
+
+def difference(before: Snapshot, after: Snapshot) -> tuple[set[bytes], set[bytes]]:
+    """The paths written (new or changed) and the paths removed."""
+    written = {path for path, state in after.items() if before.get(path) != state}
+    return written, before.keys() - after.keys()

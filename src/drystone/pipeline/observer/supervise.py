@@ -1,0 +1,221 @@
+"""Run one command and say what it read and wrote."""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from drystone.core.errors import UsageError
+from drystone.pipeline.observation import Ended, Observation
+from drystone.pipeline.observer import memory
+from drystone.pipeline.observer.answer import answerer
+from drystone.pipeline.observer.keeper import Kept, Launch, children, start
+from drystone.pipeline.observer.record import Record, Scope
+from drystone.pipeline.observer.report import report
+from drystone.pipeline.observer.scan import difference, snapshot
+from drystone.pipeline.observer.seccomp import Installer, Listener
+from drystone.pipeline.observer.syscalls import here
+
+_OLDEST_KERNEL = (5, 5)  # the first in which a listener can let a call happen
+_CHUNK = 65536
+_LOOK = 0.1  # seconds between looks at `interrupted`
+_NEVER = float("inf")
+
+_REFUSALS = {
+    errno.EBUSY: "another observer is already watching it",
+    errno.EPERM: "a sandbox forbids observation here",
+    errno.EACCES: "a sandbox forbids observation here",
+}
+
+
+def observe(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    root: Path,
+    output: Callable[[bytes], None] | None,
+    ignore: Iterable[Path] = (),
+    timeout: float | None = None,
+    interrupted: threading.Event | None = None,
+    grace: float = 5.0,
+    settle: float = 1.0,
+    inherit_stdin: bool = False,
+) -> Observation:
+    """Run `command` to its end and report what it and its descendants did to files.
+
+    The command gets a session of its own, `cwd` (absolute), exactly `env`, and /dev/null as standard input
+    unless `inherit_stdin`. Its standard output and error arrive together, as chunks, at `output`. A command
+    that is not found ends with 127, one that cannot be executed with 126, with the reason in its output.
+
+    Paths below `ignore`, /proc, /sys, /dev and the root's `.git` and `.drystone` are not recorded; a prefix
+    that contains `root` does not reach into it.
+
+    After `timeout` seconds, on `interrupted` or KeyboardInterrupt, the process group gets SIGTERM, and after
+    `grace` seconds, or at a second KeyboardInterrupt, everything gets SIGKILL. What the command leaves
+    running has `settle` seconds to end, then SIGKILL; that makes the observation partial. If the calling
+    process dies, all of it is killed.
+
+    Where observing is not possible the command runs all the same, the observation is partial, and what was
+    written is found by comparing the workspace before and after. An exception that `output` raises is passed
+    on after everything has been killed. Call it from one thread only if that thread lives on until it returns.
+    """
+    if not command:
+        raise UsageError("there is no command to run")
+    real = os.path.realpath(os.fsencode(root))
+    record = Record(Scope(real, ignore))
+    machine = here()
+    installer = Installer(machine) if machine is not None and _kernel() >= _OLDEST_KERNEL else None
+    began = time.monotonic()
+    kept = start(Launch(list(command), str(cwd), dict(env), inherit_stdin, installer))
+    execution = _Execution(kept, output, timeout, interrupted, grace, settle)
+    listener: Listener | None = None
+    try:
+        answer = kept.listener()
+        if machine is not None and isinstance(answer, int):
+            listener = Listener(answer)
+            execution.run(listener.fd, answerer(listener, machine, record))
+        else:
+            before = snapshot(record.scope)
+            kept.go()
+            execution.run(None, None)
+            record.writes, record.removed = difference(before, snapshot(record.scope))
+            record.unseen[_unobserved(answer)] = None
+    finally:
+        if listener is not None:
+            listener.close()
+        kept.close()
+    record.unseen.update(execution.left)
+    return report(record, kept, execution.ended, execution.finished - began)
+
+
+class _Execution:
+    """The loop around one execution: answers, hands on output, watches the clock, ends it when it must end."""
+
+    def __init__(
+        self,
+        kept: Kept,
+        output: Callable[[bytes], None] | None,
+        timeout: float | None,
+        interrupted: threading.Event | None,
+        grace: float,
+        settle: float,
+    ) -> None:
+        self.ended: Ended = "exited"
+        self.finished = 0.0
+        self.left: dict[str, None] = {}
+        self._kept = kept
+        self._output = output
+        self._interrupted = interrupted
+        self._grace = grace
+        self._settle = settle
+        self._deadline = _NEVER if timeout is None else time.monotonic() + timeout
+        self._at_deadline: Callable[[], None] = self._time_out
+        self._look = _NEVER if interrupted is None else 0.0
+
+    def run(self, listener: int | None, answer: Callable[[], None] | None) -> None:
+        """Return when no process of the command is left."""
+        poll = select.poll()
+        poll.register(self._kept.output, select.POLLIN)
+        poll.register(self._kept.watch, select.POLLIN)
+        if listener is not None:
+            poll.register(listener, select.POLLIN)
+        running = True
+        while running:
+            try:
+                running = self._turn(poll, listener, answer)
+            except KeyboardInterrupt:
+                self._stop("interrupted")
+        self.finished = self.finished or time.monotonic()
+        while self._hand_on():
+            pass
+
+    def _turn(self, poll: select.poll, listener: int | None, answer: Callable[[], None] | None) -> bool:
+        """Turn until the keeper has ended; false then."""
+        kept, clock = self._kept, time.monotonic
+        now = clock()
+        while True:
+            due = min(self._deadline, self._look)
+            for fd, event in poll.poll(None if due == _NEVER else max(0.0, due - now) * 1000):
+                if fd == listener:
+                    if answer is not None and event & select.POLLIN:
+                        answer()
+                    else:
+                        poll.unregister(fd)  # nobody is under the filter any more
+                elif fd == kept.output:
+                    if not self._hand_on():
+                        poll.unregister(fd)
+                elif not kept.heard():
+                    return False
+                elif kept.status is not None and not self.finished:
+                    self._command_ended()
+            now = clock()
+            if now >= due:
+                self._on_time(now)
+
+    def _hand_on(self) -> bool:
+        """Pass on one chunk of output; false when there is none."""
+        try:
+            chunk = os.read(self._kept.output, _CHUNK)
+        except BlockingIOError:
+            return False
+        if chunk and self._output is not None:
+            self._output(chunk)
+        return bool(chunk)
+
+    def _on_time(self, now: float) -> None:
+        if self._interrupted is not None and now >= self._look:
+            self._look = now + _LOOK
+            if self._interrupted.is_set():
+                self._look = _NEVER
+                self._stop("interrupted")
+        if now >= self._deadline:
+            self._at_deadline()
+
+    def _time_out(self) -> None:
+        self._stop("timeout")
+
+    def _stop(self, why: Ended) -> None:
+        """Ask the group to end; whoever asks a second time, or when only leftovers run, means it."""
+        if self.ended != "exited" or self.finished:
+            self._kill()
+            return
+        self.ended = why
+        self._kept.signal(signal.SIGTERM)
+        self._deadline, self._at_deadline = time.monotonic() + self._grace, self._kill
+
+    def _command_ended(self) -> None:
+        self.finished = time.monotonic()
+        self._deadline, self._at_deadline = self.finished + self._settle, self._end_leftovers
+
+    def _end_leftovers(self) -> None:
+        if self.ended == "exited":
+            for pid in children(self._kept.keeper):
+                self.left[
+                    f"`{memory.comm(pid)}` was still running when the command had ended, and was killed"
+                ] = None
+        self._kill()
+
+    def _kill(self) -> None:
+        self._deadline = _NEVER
+        self._kept.kill()
+
+
+def _kernel() -> tuple[int, ...]:
+    """The kernel's version as far as it is numbers."""
+    return tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2] if part.isdecimal())
+
+
+def _unobserved(answer: int | OSError) -> str:
+    number = answer.errno if isinstance(answer, OSError) else None
+    if here() is None:
+        because = "files can be observed only on Linux, on x86_64 and aarch64"
+    else:
+        because = _REFUSALS.get(number or 0, "this kernel does not offer observation")
+    return f"it ran unobserved: {because}"

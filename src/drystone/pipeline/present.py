@@ -1,0 +1,96 @@
+"""The project as it is now, in the terms of a trace: contents, absences and listings of paths."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from drystone.core.errors import NotFound
+from drystone.objects.hashing import hash_bytes
+from drystone.objects.tree import identify_path
+from drystone.pipeline.territory import Territory
+from drystone.workspace.lockfile import LockedPath
+from drystone.workspace.statindex import StatIndex
+
+
+class Present:
+    """Answers from the stat index where it can, so that asking again costs a `stat`.
+
+    Args:
+        territory: names paths.
+        index: remembers contents.
+        steps: paths of the step files; to list `steps/` is not to depend on which steps there are,
+            because Python lists a script's folder at its first import.
+    """
+
+    def __init__(self, territory: Territory, index: StatIndex, steps: frozenset[str]) -> None:
+        self._territory = territory
+        self._index = index
+        self._steps = steps
+
+    def content(self, name: str, status: os.stat_result | None = None) -> str | None:
+        """Object id of a file, or of the path that a symbolic link holds; None where neither is there.
+
+        Args:
+            name: the path.
+            status: its `lstat` if just taken.
+        """
+        path = self._territory.path(name)
+        try:
+            status = status or path.lstat()
+            if stat.S_ISLNK(status.st_mode):
+                return hash_bytes(os.fsencode(path.readlink()))
+            return self._index.identify(path, status) if stat.S_ISREG(status.st_mode) else None
+        except OSError:
+            return None
+
+    def exists(self, name: str) -> bool:
+        """Whether something is there; a symbolic link to nothing is nothing, as for whoever opens it."""
+        return self._territory.path(name).exists()
+
+    def listing(self, name: str, without: Iterable[str]) -> str | None:
+        """The id of the sorted names in a folder, None where there is no readable folder.
+
+        Not counted are tools' folders, and what makes the listing depend on the step that asks.
+
+        Args:
+            name: the folder.
+            without: paths whose presence below the folder is the doing of the step that asks.
+        """
+        path = self._territory.path(name)
+        try:
+            with os.scandir(path) as entries:
+                names = {entry.name for entry in entries if self._counts(Path(entry.path))}
+        except OSError:
+            return None
+        inside = "" if name == "." else f"{name}/"
+        own = {other[len(inside) :].split("/", 1)[0] for other in without if other.startswith(inside)}
+        return hash_bytes("\n".join(sorted(names - own)).encode("utf-8", "surrogateescape"))
+
+    def _counts(self, path: Path) -> bool:
+        return self._territory.owner(path) != "nobody" and self._territory.name(path) not in self._steps
+
+    def output(self, name: str) -> LockedPath | None:
+        """What stands at a path of the project, None where there is nothing."""
+        try:
+            return LockedPath.of(identify_path(self._territory.path(name), hasher=self._index.identify))
+        except NotFound:
+            return None
+
+    def is_output(self, name: str, locked: LockedPath) -> bool:
+        """Whether exactly this stands there; cheap where a size or a kind tells already."""
+        path = self._territory.path(name)
+        try:
+            status = path.lstat()
+        except OSError:
+            return False
+        if locked.kind == "file":
+            return (
+                stat.S_ISREG(status.st_mode)
+                and status.st_size == locked.size
+                and bool(status.st_mode & stat.S_IXUSR) == locked.executable
+                and self.content(name, status) == locked.object
+            )
+        return self.output(name) == locked

@@ -1,0 +1,81 @@
+"""What is known while the steps run: lock, remembered traces, contents, circumstances."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from drystone.ledger.facts import Code
+from drystone.pipeline.attempts import Attempts
+from drystone.pipeline.circumstances import Circumstances
+from drystone.pipeline.commit import Commit
+from drystone.pipeline.lookup import Candidate, Lookup
+from drystone.pipeline.present import Present
+from drystone.pipeline.rooms import Rooms
+from drystone.pipeline.steps import Discovery
+from drystone.pipeline.trace import Trace
+from drystone.workspace import lockfile
+from drystone.workspace.lockfile import Lock
+
+
+class Situation:
+    """The project as one `drystone run` sees it.
+
+    Args:
+        rooms: what to work with.
+        found: the steps.
+    """
+
+    def __init__(self, rooms: Rooms, found: Discovery) -> None:
+        self.rooms = rooms
+        self.found = found
+        self.now = Circumstances(rooms)
+        files = frozenset(step.path for step in found.steps.values())
+        self.present = Present(rooms.territory, rooms.index, files)
+        self.lookup = Lookup(rooms.ledger, rooms.store, self.present)
+        self.attempts = Attempts(rooms.layout)
+        self.commit = Commit(rooms, self.present, self.attempts)
+
+    @cached_property
+    def code(self) -> Code:
+        """The code as it was before any step ran."""
+        return self.rooms.code()
+
+    @property
+    def lock(self) -> Lock:
+        """The lock as it is now."""
+        return Lock.read(self.rooms.layout.lock)
+
+    @cached_property
+    def remembered(self) -> dict[str, Trace]:
+        """The last trace of each step that has one."""
+        lock = self.lock
+        traces = {name: self.lookup.remembered(step, lock) for name, step in self.found.steps.items()}
+        return {name: trace for name, trace in traces.items() if trace is not None}
+
+    def remember(self, step: str, trace: Trace) -> None:
+        """A step has a new last trace."""
+        self.remembered[step] = trace
+
+    def adopt(self, step: str, candidate: Candidate) -> None:
+        """Make a remembered trace the step's last one, in the lock as well."""
+        trace, lock = candidate.trace, self.lock
+        in_place = all(lock.paths.get(name) == output for name, output in trace.writes.items())
+        if lock.steps.get(step) != candidate.id or not in_place:
+            self.commit.publish(trace)
+            self.commit.lock(trace, candidate.id, self.remembered[step].writes)
+        self.remember(step, trace)
+
+    def mend(self, *, everything: bool) -> list[str]:
+        """End what killed processes left unfinished, forget steps that are gone; a sentence about each.
+
+        Args:
+            everything: whether all steps are about to run, so that one that is gone is gone for good.
+        """
+        notes = self.commit.recover()
+        gone = [step for step in self.lock.steps if step not in self.found.steps] if everything else []
+        if gone:
+            layout = self.rooms.layout
+            lockfile.update(layout.lock, layout.guards, lambda lock: lock.changed(steps=dict.fromkeys(gone)))
+            names = ", ".join(f"`{step}`" for step in gone)
+            notes.append(f"no longer in `steps/`: {names}; what was written stays as tracked files")
+        return notes

@@ -1,0 +1,203 @@
+"""From what was observed to what counts: inputs, outputs, and what speaks against reuse."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from drystone.pipeline.observation import Observation
+from drystone.pipeline.present import Present
+from drystone.pipeline.territory import Territory
+
+#: Times of files are taken from a clock that ticks, ours is not.
+_TICK = 20_000_000
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True):
+    """What an execution did, in names of paths.
+
+    Attributes:
+        reads: object id of each input.
+        absent: paths looked up in vain.
+        present: paths looked up and found, of which nothing was read.
+        listed: folders whose names were read, with the id of those names.
+        outputs: paths that it wrote and that are there.
+        made: folders that it made or made sure of.
+        modified: inputs that it then wrote.
+        edited: inputs that somebody else changed, made or removed while it ran.
+        consumed: files of the project that it removed and had not made.
+    """
+
+    reads: dict[str, str]
+    absent: tuple[str, ...]
+    present: tuple[str, ...]
+    listed: dict[str, str]
+    outputs: tuple[str, ...]
+    made: tuple[str, ...]
+    modified: tuple[str, ...]
+    edited: tuple[str, ...]
+    consumed: tuple[str, ...]
+
+
+def is_asset_part(name: str) -> bool:
+    """Whether a path lies inside `models/NAME`, which is stored as one thing."""
+    return name.startswith("models/") and name.count("/") >= 2
+
+
+def unit(name: str) -> str:
+    """What is stored and locked when this path is written: the model's folder, else the path."""
+    return "/".join(name.split("/")[:2]) if is_asset_part(name) else name
+
+
+class Interpreter:
+    """Interprets one observation.
+
+    Args:
+        observation: what was observed.
+        started: when the execution began, nanoseconds since the epoch.
+        previous: the step's own outputs before, which were set aside.
+    """
+
+    def __init__(
+        self,
+        observation: Observation,
+        territory: Territory,
+        present: Present,
+        started: int,
+        previous: Iterable[str],
+    ) -> None:
+        self._seen = observation
+        self._territory = territory
+        self._present = present
+        self._started = started - _TICK
+        self._previous = frozenset(previous)
+        self._unmodified: set[Path] = set()
+        self._reads: dict[str, str] = {}
+        self._modified: set[str] = set()
+        self._edited: set[str] = set()
+        self._consumed: set[str] = set()
+
+    def findings(self) -> Findings:
+        """Everything that counts, sorted."""
+        for path, opened in self._seen.reads.items():
+            self._read(path, opened)
+        files, folders = self._written()
+        outputs = sorted({unit(name) for name in files})
+        own = {*outputs, *map(self._territory.name, self._seen.writes | self._seen.removed)}
+        self._removals()
+        return Findings(
+            reads=dict(sorted(self._reads.items())),
+            absent=tuple(sorted(self._absent(own))),
+            present=tuple(sorted(self._found(own))),
+            listed=dict(sorted(self._listed(own))),
+            outputs=tuple(outputs),
+            made=tuple(sorted(folders)),
+            modified=tuple(sorted(self._modified)),
+            edited=tuple(sorted(self._edited)),
+            consumed=tuple(sorted(self._consumed)),
+        )
+
+    def _read(self, path: Path, opened: tuple[int, int, int, int, int]) -> None:
+        source = self._territory.source(path)
+        path = source or path
+        owner = self._territory.owner(path)
+        if owner not in ("project", "outside"):
+            return
+        name = self._territory.name(path)
+        try:
+            status = path.lstat()
+        except OSError:
+            self._vanished(name, path, owner == "project")
+            return
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+            return
+        now = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        unchanged = status.st_ctime_ns < self._started if source else now == opened
+        if path in self._seen.writes:
+            if not unchanged:
+                # Outside the project this is scratch, such as a program's cache.
+                self._modified.update([name] if owner == "project" else [])
+                return
+            self._unmodified.add(path)
+        content = self._present.content(name, status)
+        if unchanged and content is not None:
+            self._reads[name] = content
+        else:
+            self._edited.add(name)
+
+    def _vanished(self, name: str, path: Path, in_project: bool) -> None:
+        if path not in self._seen.removed:
+            self._edited.add(name)
+        elif in_project and name not in self._previous:
+            self._consumed.add(name)
+
+    def _written(self) -> tuple[set[str], set[str]]:
+        """Files and folders of the project that the execution left behind."""
+        files, folders = set(), set()
+        for path in self._seen.writes - self._unmodified:
+            if self._territory.owner(path) != "project" or path == self._territory.root:
+                continue
+            mode = _mode(path)
+            if stat.S_ISDIR(mode):
+                folders.add(self._territory.name(path))
+            elif stat.S_ISREG(mode) or stat.S_ISLNK(mode):
+                files.add(self._territory.name(path))
+        return files, folders
+
+    def _removals(self) -> None:
+        for path in self._seen.removed - self._seen.writes:
+            name = self._territory.name(path)
+            gone = self._territory.owner(path) == "project" and not os.path.lexists(path)
+            if gone and name not in self._previous:
+                self._consumed.add(name)
+
+    def _absent(self, own: set[str]) -> Iterator[str]:
+        for path in self._seen.absent:
+            name = self._territory.name(path)
+            if self._territory.owner(path) in ("project", "outside") and name not in own:
+                if self._present.exists(name):
+                    self._edited.add(name)
+                else:
+                    yield name
+
+    def _found(self, own: set[str]) -> Iterator[str]:
+        """What mattered by being there; a folder that holds an input or an output need not be named."""
+        implied = {folder for name in (*self._reads, *own) for folder in _above(name)}
+        for path in self._seen.present:
+            name = self._territory.name(path)
+            if (
+                self._territory.owner(path) in ("project", "outside")
+                and name not in implied | own | self._reads.keys()
+            ):
+                if self._present.exists(name):
+                    yield name
+                else:
+                    self._edited.add(name)
+
+    def _listed(self, own: set[str]) -> Iterator[tuple[str, str]]:
+        for path in self._seen.listed:
+            name = self._territory.name(path)
+            owner = self._territory.owner(path)
+            if owner == "outside" and any(other.startswith(f"{name}/") for other in own):
+                continue  # a folder for scratch, such as /tmp
+            if owner in ("project", "outside"):
+                listing = self._present.listing(name, own)
+                if listing is not None:
+                    yield name, listing
+
+
+def _above(name: str) -> Iterator[str]:
+    while "/" in name:
+        name = name.rpartition("/")[0]
+        yield name
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.lstat().st_mode
+    except OSError:
+        return 0

@@ -1,0 +1,1 @@
+"""Floor 2: named versions of data and models, aliases and their gates, model directories."""

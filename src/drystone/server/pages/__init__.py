@@ -1,0 +1,1 @@
+"""One module per subject; each function makes one `Page` from what one `Reader` shows."""

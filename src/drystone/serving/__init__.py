@@ -1,0 +1,1 @@
+"""Floor 3: serving a registered model over HTTP, every prediction validated, named and logged."""

@@ -1,0 +1,165 @@
+"""`checkout`: make tracked paths be what the lock says, and never lose what was there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from drystone.core.errors import Conflict, NotFound
+from drystone.core.ids import short
+from drystone.objects.entry import Entry
+from drystone.objects.tree import Memory, restore, store_path, walk
+from drystone.workspace.diff import is_within, not_tracked
+from drystone.workspace.lockfile import LockedPath
+from drystone.workspace.workspace import Workspace
+
+_SHOWN = 5
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """A file that was replaced and whose content only the work tree had: it is this object now."""
+
+    path: str
+    object: str
+
+
+class CheckedOut(msgspec.Struct, frozen=True):
+    """What `checkout` did, or under `dry_run` would do.
+
+    Attributes:
+        restored: paths made equal to the lock.
+        unchanged: paths that were so already.
+        saved: contents kept before they were replaced.
+    """
+
+    restored: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    saved: tuple[Saved, ...]
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """One path to restore: what is there, and the files in it whose content the store lacks."""
+
+    path: str
+    wanted: Entry
+    present: Entry | None
+    unsaved: tuple[tuple[str, str], ...]
+
+
+def checkout(
+    workspace: Workspace,
+    paths: Sequence[Path] = (),
+    *,
+    revision: str | None = None,
+    force: bool = False,
+    dry_run: bool = False,
+) -> CheckedOut:
+    """Makes tracked paths equal to the lock, or to the lock of a git revision.
+
+    The lock file stays as it is. Content that the store does not have is never simply overwritten:
+    without `force` nothing is touched at all, with it that content is stored first and reported.
+
+    Args:
+        workspace: where.
+        paths: absolute; tracked paths at or below them. None given: all.
+        revision: a git revision.
+        force: replace unsaved content, after saving it.
+        dry_run: touch and store nothing.
+
+    Raises:
+        NotFound: a path is not tracked, no such revision, or the store lacks objects.
+        Conflict: unsaved content is in the way and `force` is off, or a file keeps changing.
+        Corrupt: the lock or an object is damaged.
+        WorkFailed, ProjectInvalid: it cannot be written.
+    """
+    locked = workspace.lock(revision).paths
+    names = _selected(workspace, paths, locked)
+    plans = [_plan(workspace, name, locked[name].entry(name)) for name in names]
+    todo = [plan for plan in plans if plan.present is None or not _equal(plan.present, plan.wanted)]
+    _need_objects(workspace, todo)
+    if not force:
+        _refuse_unsaved(todo)
+    saved = tuple(Saved(path, name) for plan in todo for path, name in plan.unsaved)
+    if not dry_run:
+        for plan in todo:
+            _carry_out(workspace, plan)
+    restored = tuple(plan.path for plan in todo)
+    return CheckedOut(restored, tuple(name for name in names if name not in restored), saved)
+
+
+def _selected(workspace: Workspace, paths: Sequence[Path], locked: dict[str, LockedPath]) -> list[str]:
+    if not paths:
+        return sorted(locked)
+    chosen: set[str] = set()
+    for path in paths:
+        name = "" if Path(os.path.normpath(path)) == workspace.layout.root else workspace.relative(path)
+        found = [other for other in locked if not name or is_within(other, name)]
+        if not found and name:
+            outer = next((other for other in locked if is_within(name, other)), None)
+            if outer is not None:
+                raise NotFound(
+                    f"`{name}` is part of the tracked path `{outer}`",
+                    hints=[f"check out the whole with `drystone checkout {outer}`"],
+                )
+            raise not_tracked(name, locked)
+        chosen.update(found)
+    return sorted(chosen)
+
+
+def _plan(workspace: Workspace, path: str, wanted: Entry) -> _Plan:
+    trees = Memory()
+    present = workspace.entry(path, trees)
+    if present is None or _equal(present, wanted):
+        return _Plan(path, wanted, present, ())
+    unsaved = tuple(
+        (f"{path}/{below}" if below else path, file.object)
+        for below, file in walk(trees, present)
+        if not workspace.store.has(file.object)
+    )
+    return _Plan(path, wanted, present, unsaved)
+
+
+def _equal(present: Entry, wanted: Entry) -> bool:
+    return LockedPath.of(present) == LockedPath.of(wanted)
+
+
+def _need_objects(workspace: Workspace, plans: Sequence[_Plan]) -> None:
+    for plan in plans:
+        try:
+            files = walk(workspace.store, plan.wanted)
+            missing = [name for name, file in files if not workspace.store.has(file.object)]
+        except NotFound:
+            missing = [""]
+        if missing:
+            what = short(plan.wanted.object)
+            raise NotFound(
+                f"`{plan.path}` cannot be checked out: `{what}` is not completely in the local store",
+                at=[f"{plan.path}/{name}" for name in missing[:_SHOWN] if name],
+                hints=["make what steps write again with `drystone run`"],
+            )
+
+
+def _refuse_unsaved(plans: Sequence[_Plan]) -> None:
+    unsaved = [path for plan in plans for path, _ in plan.unsaved]
+    if not unsaved:
+        return
+    several = f"{len(unsaved)} files have" if len(unsaved) > 1 else f"`{unsaved[0]}` has"
+    first = next(plan.path for plan in plans if plan.unsaved)
+    raise Conflict(
+        f"{several} changes that only the work tree holds; nothing was checked out",
+        at=[*unsaved[:_SHOWN], *([f"and {len(unsaved) - _SHOWN} more"] if len(unsaved) > _SHOWN else [])],
+        hints=[
+            f"keep them with `drystone add {first}`",
+            f"replace them with `drystone checkout --force {first}`; their content is stored first",
+        ],
+    )
+
+
+def _carry_out(workspace: Workspace, plan: _Plan) -> None:
+    place = workspace.place(plan.path)
+    if plan.present is not None:  # also what was saved when this was planned: it may have changed since
+        store_path(workspace.store, place, hasher=workspace.stat_index.identify)
+    restore(workspace.store, plan.wanted, place, hasher=workspace.stat_index.identify)

@@ -1,0 +1,292 @@
+"""What git knows about a repository, asked of the git command and never changed by it.
+
+Of git's variables only those that configure git itself are passed on: GIT_DIR and the like, which are
+set inside hooks, would point it elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from drystone.core.errors import NotARepository, NotFound, ProjectInvalid
+
+#: Untracked files above this size are left out of `Git.changes`.
+LARGE = 10_000_000
+_ARGUMENTS = 500  # paths per command line, far below the kernel's limit
+_LITERAL = ("--literal-pathspecs",)
+# The other GIT_ variables point at another repository (inside hooks) or change what git prints.
+_KEPT = (
+    "GIT_CONFIG",
+    "GIT_EXEC_PATH",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+    "GIT_TRACE",
+)
+
+
+class Commit(NamedTuple):
+    """A commit in short: its id, who wrote it and the first line of what they said."""
+
+    commit: str
+    author: str
+    subject: str
+
+
+class Change(NamedTuple):
+    """A path that differs: `status` is git's letter, A added, D deleted, M modified, T of another type."""
+
+    status: str
+    path: str
+
+
+class State(NamedTuple):
+    """HEAD's commit (None before the first), the branch (None when detached), and uncommitted changes."""
+
+    commit: str | None
+    branch: str | None
+    dirty: bool
+
+
+class Changes(NamedTuple):
+    """Uncommitted changes: a patch that `git apply` takes, and the untracked files that are not in it."""
+
+    patch: bytes
+    skipped: tuple[str, ...]
+
+
+class Git:
+    """One git work tree. Paths given and returned are posix, relative to `root`.
+
+    Args:
+        root: the top of the work tree, absolute, without symlinks.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def discover(cls, start: Path) -> Git:
+        """The work tree that holds `start`.
+
+        Raises:
+            NotARepository: there is none.
+            ProjectInvalid: there is no git command, or git refuses to work there.
+        """
+        if not start.is_dir():
+            raise NotARepository(f"no such folder: `{start}`")
+        answer = _run(start, ["rev-parse", "--show-toplevel"])
+        if answer.returncode == 0:
+            return cls(Path(os.fsdecode(answer.stdout.removesuffix(b"\n"))))
+        said = _said(answer)
+        if "not a git repository" in said or "must be run in a work tree" in said:
+            raise NotARepository(
+                "this is not a git repository",
+                at=str(start),
+                hints=["make it one with `git init`"],
+            )
+        raise ProjectInvalid("git refuses to work here", at=str(start), because=said)
+
+    def head(self) -> str | None:
+        """The commit of HEAD, None in a repository without commits."""
+        answer = self._ask(["rev-parse", "--verify", "--quiet", "HEAD^{commit}"], allowed=(0, 1))
+        return answer.stdout.decode().strip() or None
+
+    def branch(self) -> str | None:
+        """The branch, None when HEAD is detached."""
+        answer = self._ask(["symbolic-ref", "--quiet", "--short", "HEAD"], allowed=(0, 1))
+        return os.fsdecode(answer.stdout).strip() or None
+
+    def state(self) -> State:
+        """Commit, branch and dirtiness by one command."""
+        commit, branch, dirty = None, None, False
+        for line in _split(
+            self._out(["status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal"])
+        ):
+            word, _, rest = line.partition(" ")
+            if word != "#":
+                dirty = True
+                break
+            key, _, value = rest.partition(" ")
+            if key == "branch.oid":
+                commit = None if value == "(initial)" else value
+            elif key == "branch.head":
+                branch = None if value == "(detached)" else value
+        return State(commit, branch, dirty)
+
+    def is_dirty(self) -> bool:
+        """Whether tracked files differ from HEAD or there are untracked files that are not ignored."""
+        return self.state().dirty
+
+    def resolve(self, revision: str) -> str:
+        """The commit that a revision names.
+
+        Raises:
+            NotFound: none.
+        """
+        if not revision.startswith("-"):
+            answer = self._ask(
+                ["rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"], allowed=(0, 1, 128)
+            )
+            if answer.returncode == 0:
+                return answer.stdout.decode().strip()
+        raise NotFound(
+            f"no git revision named `{revision}`",
+            at=str(self.root),
+            hints=["list recent commits with `git log --oneline`"],
+        )
+
+    def show(self, revision: str, path: str) -> bytes | None:
+        """The content of a file at a revision, None where the revision has no such file.
+
+        Raises:
+            NotFound: no such revision.
+        """
+        name = f"{self.resolve(revision)}:{path}"
+        answer = self._ask(["cat-file", "blob", name], allowed=(0, 128))
+        return answer.stdout if answer.returncode == 0 else None
+
+    def tracked(self) -> list[str]:
+        """All paths in the index."""
+        return _split(self._out(["ls-files", "-z"]))
+
+    def untracked(self) -> list[str]:
+        """All files that are neither in the index nor ignored; an embedded repository ends with `/`."""
+        return _split(self._out(["ls-files", "-z", "--others", "--exclude-standard"]))
+
+    def is_tracked(self, paths: Iterable[str]) -> set[str]:
+        """Those of `paths` that the index holds, or, of a folder, holds something in."""
+        asked = list(paths)
+        found: set[str] = set()
+        for start in range(0, len(asked), _ARGUMENTS):
+            some = asked[start : start + _ARGUMENTS]
+            for path in _split(self._out([*_LITERAL, "ls-files", "-z", "--", *some])):
+                found.add(path)
+                while path := path.rpartition("/")[0]:
+                    found.add(path)
+        return found.intersection(asked)
+
+    def is_ignored(self, paths: Iterable[str]) -> set[str]:
+        """Those of `paths` that git ignores; a path in the index is not ignored."""
+        asked = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        if not asked:
+            return set()
+        answer = self._ask(["check-ignore", "-z", "--stdin"], allowed=(0, 1), stdin=asked)
+        return set(_split(answer.stdout))
+
+    def changed_between(self, old: str, new: str, path: str = "") -> list[Change]:
+        """What differs between two revisions, at or below `path`, sorted by path.
+
+        Raises:
+            NotFound: no such revision.
+        """
+        options = ["-r", "-z", "--no-renames", "--name-status"]
+        revisions = [self.resolve(old), self.resolve(new)]
+        where = [path] if path else []
+        fields = _split(self._out([*_LITERAL, "diff-tree", *options, *revisions, "--", *where]))
+        return [Change(*pair) for pair in zip(fields[::2], fields[1::2], strict=True)]
+
+    def author_of(self, path: str) -> Commit | None:
+        """The last commit of HEAD's history that touched `path`, None if none did."""
+        options = ["-1", "--no-show-signature", "--format=%H%x00%an%x00%s"]
+        answer = self._ask([*_LITERAL, "log", *options, "--", path], allowed=(0, 128))
+        fields = os.fsdecode(answer.stdout.removesuffix(b"\n")).split("\0")
+        return Commit(*fields) if len(fields) == 3 else None
+
+    def changes(self, *, large: int = LARGE) -> Changes:
+        """All uncommitted changes, staged, unstaged and untracked, as one binary patch against HEAD.
+
+        It is made with an index and an object folder of its own, so the user's stay as they are. Not in
+        it are ignored files, untracked files of more than `large` bytes, unreadable ones and embedded
+        repositories; all but the ignored are named in `skipped`.
+
+        Args:
+            large: bytes.
+        """
+        skipped: list[str] = []
+        wanted: list[str] = []
+        for path in self.untracked():
+            fits = not path.endswith("/") and _is_readable(self.root / path, large)
+            (wanted if fits else skipped).append(path)
+        with tempfile.TemporaryDirectory(prefix="drystone-") as folder:
+            private = self._private_index(Path(folder))
+            wanted += _split(self._out(["diff-files", "-z", "--name-only"], extra=private))
+            names = b"".join(os.fsencode(path) + b"\0" for path in wanted)
+            self._out(["update-index", "--add", "--remove", "-z", "--stdin"], stdin=names, extra=private)
+            base = self.head() or self._out(["hash-object", "-t", "tree", "/dev/null"]).decode().strip()
+            # plumbing: what the user configured for `git diff` does not change its output
+            patch = self._out(["diff-index", "--cached", "--binary", base, "--"], extra=private)
+        return Changes(patch, tuple(skipped))
+
+    def _private_index(self, folder: Path) -> dict[str, str]:
+        """Environment under which git writes to `folder` and reads the repository's index and objects."""
+        names = self._out(["rev-parse", "--git-path", "index", "--git-path", "objects"])
+        index, objects = (self.root / os.fsdecode(name) for name in names.splitlines())
+        private = folder / "index"
+        if index.exists():
+            shutil.copy2(index, private)  # with its times, else git would read every file again
+        (folder / "objects").mkdir()
+        quoted = os.fspath(objects).replace("\\", "\\\\").replace('"', '\\"')
+        return {
+            "GIT_INDEX_FILE": str(private),
+            "GIT_OBJECT_DIRECTORY": str(folder / "objects"),
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{quoted}"',
+        }
+
+    def _out(
+        self, arguments: Sequence[str], *, stdin: bytes = b"", extra: Mapping[str, str] | None = None
+    ) -> bytes:
+        return self._ask(arguments, stdin=stdin, extra=extra).stdout
+
+    def _ask(
+        self,
+        arguments: Sequence[str],
+        *,
+        allowed: Sequence[int] = (0,),
+        stdin: bytes = b"",
+        extra: Mapping[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[bytes]:
+        answer = _run(self.root, arguments, stdin=stdin, extra=extra)
+        if answer.returncode not in allowed:
+            command = next(word for word in arguments if not word.startswith("-"))
+            raise ProjectInvalid(f"`git {command}` failed", at=str(self.root), because=_said(answer))
+        return answer
+
+
+def _run(
+    folder: Path, arguments: Sequence[str], *, stdin: bytes = b"", extra: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    # inherited as any child process inherits it
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") or name.startswith(_KEPT)
+    }
+    environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", **(extra or {})}
+    try:
+        return subprocess.run(
+            ["git", *arguments], cwd=folder, env=environment, input=stdin, capture_output=True, check=False
+        )
+    except FileNotFoundError as error:
+        raise ProjectInvalid("there is no `git` command", hints=["install git 2.30 or newer"]) from error
+
+
+def _said(answer: subprocess.CompletedProcess[bytes]) -> str:
+    lines = answer.stderr.decode(errors="replace").strip().splitlines()
+    return lines[0].removeprefix("fatal: ") if lines else f"exit code {answer.returncode}"
+
+
+def _split(output: bytes) -> list[str]:
+    return [os.fsdecode(part) for part in output.split(b"\0") if part]
+
+
+def _is_readable(path: Path, large: int) -> bool:
+    try:
+        return path.is_symlink() or (path.lstat().st_size <= large and os.access(path, os.R_OK))
+    except OSError:
+        return False

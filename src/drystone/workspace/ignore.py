@@ -1,0 +1,59 @@
+"""Keeping tracked paths and Drystone's own state out of git."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from drystone.core.errors import Conflict
+from drystone.objects.atomic import write_atomic
+from drystone.workspace.git import Git
+
+_SPECIAL = re.compile(r"([\\*?\[])|( )$")
+
+
+def ignore_state(state: Path) -> None:
+    """Makes the folder `.drystone` if need be, with a `.gitignore` that hides all of it."""
+    state.mkdir(exist_ok=True)
+    ignore = state / ".gitignore"
+    if not ignore.exists():
+        write_atomic(ignore, b"*\n")
+
+
+def pattern_of(path: str) -> str:
+    """The line of the root's `.gitignore` that matches exactly this path."""
+    escaped = _SPECIAL.sub(lambda found: "\\" + found[0], path)
+    return "/" + re.sub("[\r\n]", "?", escaped)  # a pattern cannot hold a line break: any one character
+
+
+def keep_out_of_git(git: Git, paths: Iterable[str]) -> list[str]:
+    """Adds those of `paths` to the root's `.gitignore` that git does not ignore yet; gives them.
+
+    All lines are in one file at the root, because a `.gitignore` beside the data would become part of
+    a tracked folder, and vanish with an output folder that a step deletes.
+
+    Raises:
+        Conflict: another `.gitignore` insists on a path.
+        WorkFailed, ProjectInvalid: the file cannot be written.
+    """
+    wanted = list(paths)
+    ignored = git.is_ignored(wanted)
+    added = [path for path in wanted if path not in ignored]
+    if not added:
+        return []
+    file = git.root / ".gitignore"
+    old = file.read_bytes() if file.exists() else b""
+    if old and not old.endswith(b"\n"):
+        old += b"\n"
+    new = "".join(pattern_of(path) + "\n" for path in added)
+    write_atomic(file, old + new.encode("utf-8", "surrogateescape"))
+    insisted = set(added) - git.is_ignored(added)
+    if insisted:
+        path = min(insisted)
+        raise Conflict(
+            f"`{path}` cannot be kept out of git",
+            because="a `.gitignore` or git's index takes it back in",
+            hints=[f"see which with `git check-ignore --verbose --no-index {path}`"],
+        )
+    return added

@@ -1,0 +1,113 @@
+"""`status`: how the work tree stands to its lock, without writing anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from drystone.objects.tree import Memory
+from drystone.workspace.diff import FileChange, Side, compare, is_within
+from drystone.workspace.git import State
+from drystone.workspace.lockfile import LockedPath
+from drystone.workspace.workspace import Workspace
+
+
+class TrackedState(msgspec.Struct, frozen=True):
+    """One line of the lock and what is there.
+
+    Attributes:
+        state: `clean` as locked; `modified`; `missing` nothing is there.
+        stored: whether the local store has the locked object (of a directory: its list).
+        changes: the files that differ, if `modified`.
+    """
+
+    path: str
+    state: Literal["clean", "modified", "missing"]
+    locked: LockedPath
+    stored: bool
+    changes: tuple[FileChange, ...] = ()
+
+
+class WorkspaceStatus(msgspec.Struct, frozen=True):
+    """The work tree as it is.
+
+    Attributes:
+        git: commit, branch and dirtiness.
+        tracked: every path of the lock, sorted.
+        unknown: files in `data/` and `models/` that neither the lock nor git tracks; a folder that
+            holds nothing tracked is one item with `/` behind it.
+    """
+
+    git: State
+    tracked: tuple[TrackedState, ...]
+    unknown: tuple[str, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Whether every tracked path is as locked."""
+        return all(path.state == "clean" for path in self.tracked)
+
+
+def status(workspace: Workspace) -> WorkspaceStatus:
+    """Compares every tracked path with the lock, and looks for files that nobody tracks.
+
+    Raises:
+        Corrupt, ProjectInvalid: the lock cannot be understood.
+        UsageError, Conflict: a tracked path holds what cannot be stored, or keeps changing.
+    """
+    lock = workspace.lock()
+    tracked = tuple(_state(workspace, path, lock.paths[path]) for path in sorted(lock.paths))
+    return WorkspaceStatus(workspace.git.state(), tracked, tuple(_unknown(workspace, lock.paths)))
+
+
+def _state(workspace: Workspace, path: str, locked: LockedPath) -> TrackedState:
+    trees = Memory()
+    found = workspace.entry(path, trees)
+    stored = workspace.store.has(locked.object)
+    if found is None:
+        return TrackedState(path, "missing", locked, stored)
+    if LockedPath.of(found) == locked:
+        return TrackedState(path, "clean", locked, stored)
+    changes = compare(Side({path: locked.entry(path)}, workspace.store), Side({path: found}, trees))
+    return TrackedState(path, "modified", locked, stored, tuple(changes))
+
+
+def _unknown(workspace: Workspace, locked: Collection[str]) -> Iterator[str]:
+    root = workspace.layout.root
+    folders = [folder for folder in (workspace.layout.data, workspace.layout.models) if folder.is_dir()]
+    if not folders:
+        return
+    names = [folder.relative_to(root).as_posix() for folder in folders]
+    in_git = [path for path in workspace.git.tracked() if any(is_within(path, name) for name in names)]
+    known = {*locked, *in_git}
+    above = {parent for path in known for parent in _parents(path)}
+    for folder in folders:
+        yield from _unknown_below(folder, root, known, above)
+
+
+def _unknown_below(folder: Path, root: Path, known: Collection[str], above: Collection[str]) -> Iterator[str]:
+    with os.scandir(folder) as found:
+        items = sorted(found, key=lambda item: item.name)
+    for item in items:
+        path = Path(item.path).relative_to(root).as_posix()
+        if path in known or item.name in (".gitignore", ".gitkeep"):
+            continue
+        if not item.is_dir(follow_symlinks=False):
+            yield path
+        elif path in above:
+            yield from _unknown_below(Path(item.path), root, known, above)
+        elif _holds_files(Path(item.path)):
+            yield path + "/"
+
+
+def _holds_files(folder: Path) -> bool:
+    return any(files for _, _, files in os.walk(folder))
+
+
+def _parents(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path

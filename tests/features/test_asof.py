@@ -1,0 +1,315 @@
+"""Joins equal a brute-force reading of the rule: for each spine row, look at every row known by then."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drystone.core.errors import ProjectInvalid
+
+from .conftest import Folder
+
+START = datetime(2013, 1, 1)
+
+
+def hour(number: float) -> datetime:
+    return START + timedelta(hours=number)
+
+
+# -- the oracle ------------------------------------------------------------------------------------
+
+
+def known_rows(rows: list[dict[str, Any]], ask: dict[str, Any], delay: timedelta) -> list[dict[str, Any]]:
+    """Rows of the asked key that are known at the asked time, in the view's order."""
+    if ask["ts"] is None or None in (ask["a_id"], ask["b_id"]):
+        return []
+    known = []
+    for row in rows:
+        arrived = row["arrived_at"] if "arrived_at" in row else row["ts"] and row["ts"] + delay
+        if row["ts"] is None or arrived is None:
+            continue
+        same = (row["a_id"], row["b_id"]) == (ask["a_id"], ask["b_id"])
+        if same and max(row["ts"], arrived) <= ask["ts"]:
+            known.append({**row, "arrived": arrived})
+    return known
+
+
+def newest(known: list[dict[str, Any]], ask: dict[str, Any], max_age: timedelta | None) -> Any:
+    if not known:
+        return None
+    _, row = max(enumerate(known), key=lambda pair: (pair[1]["ts"], pair[1]["arrived"], pair[0]))
+    if max_age is not None and ask["ts"] - row["ts"] > max_age:
+        return None
+    return row["x"]
+
+
+def within(known: list[dict[str, Any]], ask: dict[str, Any], length: timedelta) -> list[Any]:
+    return [row["x"] for row in known if row["ts"] > ask["ts"] - length]
+
+
+# -- random worlds: few keys, few times, so that ties, late rows and repeats are the rule -------------
+
+keys = st.one_of(st.none(), st.sampled_from(["1", "12", "|", "", "é"]))
+numbers = st.one_of(st.none(), st.integers(1, 3))
+times = st.one_of(st.none(), st.integers(0, 12).map(hour))
+values = st.one_of(st.none(), st.integers(-5, 5).map(float))
+late_rows = st.lists(
+    st.fixed_dictionaries({"a_id": keys, "b_id": numbers, "ts": times, "arrived_at": times, "x": values}),
+    max_size=30,
+)
+prompt_rows = st.lists(
+    st.fixed_dictionaries({"a_id": keys, "b_id": numbers, "ts": times, "x": values}), max_size=30
+)
+asks = st.lists(st.fixed_dictionaries({"a_id": keys, "b_id": numbers, "ts": times}), max_size=20)
+ages = st.one_of(st.none(), st.integers(1, 5))
+
+TYPES = {"a_id": pa.string(), "b_id": pa.int64(), "x": pa.float64()}
+
+
+def as_table(rows: list[dict[str, Any]], names: list[str], unit: str) -> pa.Table:
+    types = {name: TYPES.get(name, pa.timestamp(unit)) for name in names}
+    return pa.table({name: pa.array([row[name] for row in rows], types[name]) for name in names})
+
+
+SELECT = (
+    "SELECT *, sum(x) OVER last_3h AS sum_3h, count(*) OVER last_3h AS rows_3h,"
+    " max(x) FILTER (WHERE x < 4) OVER last_5h AS max_5h, count(DISTINCT x) OVER last_3h AS kinds_3h"
+    " FROM rows"
+)
+
+
+def check(rows: list[dict[str, Any]], names: list[str], spine: list[dict[str, Any]], **world: Any) -> None:
+    max_age, delay, unit = world["max_age"], world["delay"], world["unit"]
+    headers = f"-- max_age: {max_age}h\n" * (max_age is not None) + f"-- delay: {delay}m\n" * bool(delay)
+    with tempfile.TemporaryDirectory() as path:
+        folder = Folder(Path(path).resolve())
+        folder.table("rows", as_table(rows, names, unit))
+        folder.view("plain", headers + SELECT)
+        got = folder.join(as_table(spine, ["a_id", "b_id", "ts"], world["spine_unit"]), "plain")
+    expected: dict[str, list[Any]] = {name: [] for name in ("x", "sum_3h", "rows_3h", "max_5h", "kinds_3h")}
+    for ask in spine:
+        known = known_rows(rows, ask, timedelta(minutes=delay))
+        expected["x"].append(newest(known, ask, timedelta(hours=max_age) if max_age else None))
+        absent = None in ask.values()
+        near = within(known, ask, timedelta(hours=3)) if not absent else []
+        real = [x for x in near if x is not None]
+        expected["sum_3h"].append(sum(real) if real else None)
+        expected["rows_3h"].append(None if absent else len(near))
+        expected["kinds_3h"].append(None if absent else len(set(real)))
+        far = within(known, ask, timedelta(hours=5)) if not absent else []
+        expected["max_5h"].append(max((x for x in far if x is not None and x < 4), default=None))
+    assert {name: got[name] for name in expected} == expected
+
+
+@settings(deadline=None, max_examples=40)
+@given(rows=late_rows, spine=asks, max_age=ages, unit=st.sampled_from(["us", "ns"]))
+def test_rows_that_arrive_late_are_used_from_their_arrival_on(
+    rows: list[dict[str, Any]], spine: list[dict[str, Any]], max_age: int | None, unit: str
+) -> None:
+    names = ["a_id", "b_id", "ts", "arrived_at", "x"]
+    check(rows, names, spine, max_age=max_age, delay=0, unit=unit, spine_unit="us")
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    rows=prompt_rows,
+    spine=asks,
+    max_age=ages,
+    delay=st.sampled_from([0, 30, 60]),
+    unit=st.sampled_from(["ms", "s", "us", "ns"]),
+)
+def test_rows_without_an_arrival_are_known_a_fixed_delay_after_they_happened(
+    rows: list[dict[str, Any]], spine: list[dict[str, Any]], max_age: int | None, delay: int, unit: str
+) -> None:
+    check(rows, ["a_id", "b_id", "ts", "x"], spine, max_age=max_age, delay=delay, unit="us", spine_unit=unit)
+
+
+# -- the five wrong answers that a well-known store gives -----------------------------------------------
+
+
+@pytest.fixture
+def station(folder: Folder) -> Folder:
+    folder.table(
+        "weather",
+        {
+            "station_id": ["A", "A", "B"],
+            "event_time": [hour(0), hour(4), hour(100)],
+            "temp": [1.0, 2.0, 3.0],
+        },
+    )
+    folder.view("temp", "-- max_age: 2h\nSELECT * FROM weather")
+    return folder
+
+
+def test_a_row_whose_candidates_are_all_future_or_too_old_is_kept(station: Folder) -> None:
+    spine = pa.table(
+        {
+            "station_id": ["B", "A", "A", "A", "A", "nowhere"],
+            "event_time": [
+                hour(99),  # only a future row
+                hour(3),  # expired
+                hour(2),  # the last moment
+                hour(2) + timedelta(microseconds=1),  # a moment too late
+                hour(4),  # exactly then
+                hour(4),  # unknown key
+            ],
+        }
+    )
+    got = station.join(spine, "temp")
+    assert got["temp"] == [None, None, 1.0, None, 2.0, None]
+    assert got["station_id"] == spine.column("station_id").to_pylist()
+
+
+def test_a_large_spine_comes_back_whole(folder: Folder) -> None:
+    count = 20_000
+    folder.table(
+        "rows",
+        {
+            "key_id": [i % 500 for i in range(count)],
+            "ts": [START + timedelta(seconds=7 * i) for i in range(count)],
+            "x": [float(i) for i in range(count)],
+        },
+    )
+    folder.view("v", "-- max_age: 30m\nSELECT * FROM rows")
+    spine = {
+        "key_id": [i % 1000 for i in range(count)],
+        "ts": [START + timedelta(seconds=11 * i) for i in range(count)],
+    }
+    got = folder.join(pa.table(spine), "v")
+    assert {name: got[name] for name in spine} == spine
+    assert 0 < sum(x is not None for x in got["x"]) < count
+
+
+def test_among_rows_of_one_event_time_the_last_to_arrive_wins(folder: Folder) -> None:
+    rows = [
+        {"key_id": key, "ts": hour(1), "created": hour(2) + timedelta(minutes=minute), "x": minute}
+        for key in range(400)
+        for minute in (3, 9, 1, 7, 5, 2, 8, 4, 6, 0)
+    ]
+    folder.table("rows", pa.Table.from_pylist(rows))
+    folder.view("v", "SELECT * FROM rows")
+    got = folder.join(pa.table({"key_id": list(range(400)), "ts": [hour(5)] * 400}), "v")
+    assert got["x"] == [9] * 400
+
+
+def test_equal_keys_and_times_with_different_labels_stay_two_rows(station: Folder) -> None:
+    spine = pa.table({"station_id": ["A", "A"], "event_time": [hour(1)] * 2, "label": [0, 1]})
+    assert station.join(spine, "temp")["label"] == [0, 1]
+
+
+def test_the_order_of_the_spine_is_kept(station: Folder) -> None:
+    spine = pa.table({"station_id": list("ABABA"), "event_time": [hour(n) for n in (5, 101, 1, 1, 4)]})
+    assert station.join(spine, "temp")["temp"] == [2.0, 3.0, 1.0, None, 2.0]
+
+
+# -- the rule, case by case ------------------------------------------------------------------------------
+
+
+def test_a_null_of_the_newest_row_is_not_filled_from_an_older_one(folder: Folder) -> None:
+    folder.table("rows", {"key_id": [1, 1], "ts": [hour(1), hour(2)], "x": [5.0, None], "y": [1, 2]})
+    folder.view("v", "SELECT * FROM rows")
+    got = folder.join(pa.table({"key_id": [1], "ts": [hour(3)]}), "v")
+    assert (got["x"], got["y"]) == ([None], [2])
+
+
+def test_a_correction_written_in_june_is_not_in_a_january_row(folder: Folder) -> None:
+    june = START + timedelta(days=150)
+    folder.table(
+        "rows", {"key_id": [1, 1], "ts": [hour(1), hour(1)], "created_at": [hour(1), june], "x": [5, 6]}
+    )
+    folder.view("v", "SELECT * FROM rows")
+    got = folder.join(pa.table({"key_id": [1, 1], "ts": [hour(2), june]}), "v")
+    assert got["x"] == [5, 6]
+
+
+def test_the_later_of_two_rows_wins_where_nothing_else_tells_them_apart(folder: Folder) -> None:
+    folder.table("rows", {"key_id": [1, 1], "ts": [hour(1), hour(1)], "x": [5, 6]})
+    folder.view("v", "SELECT * FROM rows")
+    assert folder.join(pa.table({"key_id": [1], "ts": [hour(1)]}), "v")["x"] == [6]
+
+
+def test_a_window_forgets_a_row_when_it_leaves_and_not_when_the_next_one_comes(folder: Folder) -> None:
+    folder.table("rows", {"key_id": [1], "ts": [hour(0)], "x": [5.0]})
+    folder.view("v", "SELECT key_id, ts, avg(x) OVER last_24h AS mean, count(*) OVER last_24h AS n FROM rows")
+    got = folder.join(pa.table({"key_id": [1] * 4, "ts": [hour(n) for n in (-1, 0, 23.9, 24)]}), "v")
+    assert got["mean"] == [None, 5.0, 5.0, None]
+    assert got["n"] == [0, 1, 1, 0]
+
+
+def test_a_sum_has_no_trace_of_what_left_the_window(folder: Folder) -> None:
+    folder.table("rows", {"key_id": [1, 1], "ts": [hour(0), hour(2)], "x": [1e16, 1.0]})
+    folder.view("prompt", "SELECT key_id, ts, sum(x) OVER last_1h AS s FROM rows")
+    folder.view("late", "SELECT key_id, ts, ts AS arrived_at, sum(x) OVER last_1h AS t FROM rows")
+    got = folder.join(pa.table({"key_id": [1], "ts": [hour(2)]}), "prompt", "late")
+    assert (got["s"], got["t"]) == ([1.0], [1.0])
+
+
+def test_a_row_that_arrives_after_its_window_is_never_in_it(folder: Folder) -> None:
+    folder.table("rows", {"key_id": [1], "ts": [hour(0)], "arrived_at": [hour(3)], "x": [1]})
+    folder.view("v", "SELECT key_id, ts, arrived_at, x, count(*) OVER last_2h AS n FROM rows")
+    got = folder.join(pa.table({"key_id": [1, 1], "ts": [hour(1), hour(3)]}), "v")
+    assert (got["n"], got["x"]) == ([0, 0], [None, 1])
+
+
+def test_times_before_1970_are_times(folder: Folder) -> None:
+    old = datetime(1969, 12, 31, 23)
+    folder.table("rows", {"key_id": [1, 1], "ts": [old, old.replace(hour=22)], "x": [1, 2]})
+    folder.view("prompt", "SELECT key_id, ts, x, count(*) OVER last_2h AS n FROM rows")
+    folder.view("late", "SELECT key_id, ts, ts AS arrived_at, count(*) OVER last_2h AS m FROM rows")
+    spine = pa.table({"key_id": [1, 1], "ts": [datetime(1969, 12, 31, 23, 30), datetime(1970, 1, 1, 0, 30)]})
+    got = folder.join(spine, "prompt", "late")
+    assert (got["x"], got["n"], got["m"]) == ([1, 1], [2, 1], [2, 1])
+
+
+def test_a_delay_as_long_as_a_window_is_refused(folder: Folder) -> None:
+    folder.table("rows", {"key_id": [1], "ts": [hour(0)], "x": [1]})
+    folder.view("v", "-- delay: 1h\nSELECT key_id, ts, sum(x) OVER last_1h AS s FROM rows")
+    with pytest.raises(ProjectInvalid, match="a window is not longer than the delay of its rows"):
+        folder.join(pa.table({"key_id": [1], "ts": [hour(2)]}), "v")
+
+
+def test_zones_are_converted_and_naive_times_are_utc(folder: Folder) -> None:
+    folder.table("rows", {"key_id": [1, 1], "ts": [hour(4), hour(5)], "x": [4, 5]})
+    folder.view("v", "SELECT * FROM rows")
+    noon_minus = hour(0).replace(tzinfo=timezone(timedelta(hours=-5)))  # 05:00 UTC
+    spine = pa.table({"key_id": [1], "ts": pa.array([noon_minus], pa.timestamp("us", "America/New_York"))})
+    assert folder.join(spine, "v")["x"] == [5]
+    early = pa.table({"key_id": [1], "ts": pa.array([hour(4.5).replace(tzinfo=UTC)])})
+    assert folder.join(early, "v")["x"] == [4]
+
+
+def test_nanoseconds_are_told_apart(folder: Folder) -> None:
+    at = pa.array([1000, 1500], pa.timestamp("ns", "UTC"))
+    folder.table("rows", {"key_id": [1, 1], "ts": at, "x": [1, 2]})
+    folder.view("v", "SELECT * FROM rows")
+    spine = pa.table({"key_id": [1] * 3, "ts": pa.array([999, 1499, 1500], pa.timestamp("ns"))})
+    assert folder.join(spine, "v")["x"] == [None, 1, 2]
+
+
+def test_a_time_in_the_far_future_is_only_never_known(folder: Folder) -> None:
+    folder.table("rows", {"key_id": [1, 1], "ts": [hour(1), datetime(9999, 12, 31)], "x": [1, 2]})
+    folder.view("v", "SELECT * FROM rows")
+    spine = pa.table({"key_id": [1], "ts": pa.array([hour(2)], pa.timestamp("ns"))})
+    assert folder.join(spine, "v")["x"] == [1]
+
+
+def test_the_same_rows_give_the_same_bits(folder: Folder) -> None:
+    folder.table(
+        "rows",
+        {
+            "key_id": [i % 3 for i in range(9000)],
+            "ts": [START + timedelta(seconds=i) for i in range(9000)],
+            "x": [1 / (1 + i * 7919 % 1009) for i in range(9000)],
+        },
+    )
+    folder.view("v", "SELECT key_id, ts, avg(x) OVER last_1h AS mean FROM rows")
+    spine = pa.table({"key_id": [0, 1, 2] * 99, "ts": [START + timedelta(minutes=m) for m in range(297)]})
+    first = folder.join(spine, "v")
+    assert all(folder.join(spine, "v") == first for _ in range(3))

@@ -1,0 +1,168 @@
+"""Measures agree with scikit-learn, intervals cover the truth, verdicts follow the intervals."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from drystone.monitoring import performance
+from drystone.monitoring.outcomes import Outcomes
+from drystone.monitoring.performance import judge
+
+
+def binary(n: int, *, signal: float = 1.0, seed: int = 0, rate: float = 0.0, tilt: float = 0.0) -> Outcomes:
+    """Labels drawn with the probabilities that a perfect model gives, made worse or biased."""
+    random = np.random.default_rng(seed)
+    x = random.normal(size=n)
+    truth = random.random(n) < 1 / (1 + np.exp(-(signal * x + rate)))
+    score = 1 / (1 + np.exp(-(x + rate + tilt)))
+    return Outcomes("binary", truth, score > 0.5, score)
+
+
+def numbers(n: int, noise: float, seed: int = 0) -> Outcomes:
+    random = np.random.default_rng(seed)
+    truth = random.normal(size=n)
+    return Outcomes("number", truth, None, truth + noise * random.normal(size=n))
+
+
+def test_every_measure_is_scikit_learns() -> None:
+    one = binary(500)
+    found = {measure.metric: measure.value for measure in judge(one, 500, None)}
+    assert one.score is not None
+    assert found == {
+        "auc": pytest.approx(metrics.roc_auc_score(one.label, one.score)),
+        "accuracy": pytest.approx(metrics.accuracy_score(one.label, one.predicted)),
+        "brier": pytest.approx(metrics.brier_score_loss(one.label, one.score)),
+        "log_loss": pytest.approx(metrics.log_loss(one.label, one.score)),
+        "bias": pytest.approx(one.score.mean() - one.label.mean()),
+    }
+    other = numbers(500, 0.3)
+    found = {measure.metric: measure.value for measure in judge(other, 500, None)}
+    assert found == {
+        "mae": pytest.approx(metrics.mean_absolute_error(other.label, other.score)),
+        "rmse": pytest.approx(metrics.root_mean_squared_error(other.label, other.score)),
+    }
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=40, max_size=80))
+def test_the_area_counts_pairs_with_ties_as_half(rows: list[tuple[bool, int]]) -> None:
+    label = np.array([truth for truth, _ in rows])
+    score = np.array([value for _, value in rows], dtype=float)
+    found = performance.auc(Outcomes("binary", label, None, score))
+    pairs = score[label][:, None] - score[~label][None, :]
+    if min(label.sum(), (~label).sum()) < 10:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.value == pytest.approx(((pairs > 0) + 0.5 * (pairs == 0)).mean())
+        assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+@pytest.mark.parametrize("metric", ["auc", "accuracy", "brier", "log_loss", "bias"])
+def test_95_of_100_intervals_hold_the_truth(metric: str) -> None:
+    measure = next(one for one in performance.BINARY if one.name == metric)
+    whole = measure.estimate(binary(400_000, seed=1))
+    assert whole is not None
+    held = 0
+    for seed in range(300):
+        found = measure.estimate(binary(200, seed=seed))
+        assert found is not None
+        held += found.low <= whole.value <= found.high
+    assert 0.91 <= held / 300 <= 0.99
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_perfect_separation_is_not_certainty(sign: int) -> None:
+    label = np.arange(40) < 20
+    found = performance.auc(Outcomes("binary", label, None, sign * np.where(label, 1.0, 0.0)))
+    assert found is not None
+    assert (found.low, found.high) == ((0.025 ** (1 / 20), 1.0) if sign > 0 else (0.0, 1 - 0.025 ** (1 / 20)))
+
+
+REFERENCE = binary(5000, seed=2)
+
+
+def test_decay_fails_and_the_headline_comes_first() -> None:
+    found = judge(binary(3000, signal=0.3, seed=3), 6000, REFERENCE)
+    assert (found[0].metric, found[0].verdict, found[0].coverage) == ("auc", "fail", 0.5)
+    assert "worse than the reference" in found[0].why
+
+
+def test_the_same_quality_passes() -> None:
+    assert {one.verdict for one in judge(binary(5000, seed=4), 5000, REFERENCE)} == {"pass"}
+
+
+def test_an_improvement_never_fails() -> None:
+    assert {one.verdict for one in judge(binary(5000, signal=3, seed=5), 5000, REFERENCE)[:4]} == {"pass"}
+
+
+def test_a_calibration_error_fails_bias_and_not_the_ranking() -> None:
+    found = {one.metric: one.verdict for one in judge(binary(5000, tilt=0.6, seed=6), 5000, REFERENCE)}
+    assert (found["auc"], found["bias"]) == ("pass", "fail")
+
+
+def test_a_bias_that_went_away_is_no_failure() -> None:
+    biased = binary(5000, tilt=0.6, seed=7)
+    assert judge(binary(5000, seed=8), 5000, biased)[-1].verdict == "pass"
+
+
+def test_noise_within_the_margin_seldom_fails() -> None:
+    failures = sum(judge(binary(400, seed=seed), 400, REFERENCE)[0].verdict == "fail" for seed in range(200))
+    assert failures <= 6
+
+
+@pytest.mark.parametrize("n", [0, 5, 29])
+def test_few_labels_are_unsure_and_say_how_many_would_do(n: int) -> None:
+    found = judge(binary(n, seed=9), 1000, REFERENCE)[0]
+    assert found.verdict == "unsure"
+    assert found.why.startswith(f"{n} labels so far; about ")
+
+
+def test_the_number_of_labels_that_would_do_would_do() -> None:
+    found = judge(binary(100, seed=10), 1000, REFERENCE)[0]
+    assert found.verdict == "unsure"
+    needed = int(found.why.split("about ")[1].split(" ")[0].replace(",", ""))
+    assert judge(binary(int(needed * 1.3), seed=11), 9000, REFERENCE)[0].verdict == "pass"
+    assert judge(binary(needed // 2, seed=11), 9000, REFERENCE)[0].verdict == "unsure"
+
+
+def test_one_class_only_has_no_area() -> None:
+    one = binary(200, seed=12)
+    negative = one._replace(label=np.zeros(200, dtype=bool))
+    found = judge(negative, 200, REFERENCE)[0]
+    assert (found.verdict, found.value) == ("unsure", None)
+    assert found.why.startswith("0 positive labels so far; about ")
+
+
+def test_without_reference_labels_there_is_a_value_and_no_verdict() -> None:
+    found = judge(binary(2000, seed=13), 2000, None)
+    assert {one.verdict for one in found} == {"unsure"}
+    assert all(one.value is not None and one.reference is None for one in found)
+
+
+def test_a_regressor_is_judged_by_its_mean_error() -> None:
+    reference = numbers(3000, 0.3)
+    assert [one.verdict for one in judge(numbers(3000, 0.3, 1), 3000, reference)] == ["pass", "pass"]
+    assert [one.verdict for one in judge(numbers(3000, 0.5, 1), 3000, reference)] == ["fail", "fail"]
+
+
+def test_classes_are_judged_by_accuracy() -> None:
+    codes = np.arange(900) % 3
+    good = Outcomes("classes", codes, codes, None)
+    bad = good._replace(predicted=np.where(np.arange(900) % 2, codes, 0))
+    assert [(one.metric, one.verdict) for one in judge(bad, 900, good)] == [("accuracy", "fail")]
+    assert [(one.metric, one.verdict) for one in judge(good, 900, good)] == [("accuracy", "pass")]
+
+
+@given(st.integers(1, 10**9))
+def test_rounded_numbers_are_two_digits_and_never_less(rows: int) -> None:
+    found = performance.round_up(rows)
+    assert rows <= found <= rows * 1.1 + 1
+    assert found / 10 ** max(0, int(math.log10(found)) - 1) == found // 10 ** max(
+        0, int(math.log10(found)) - 1
+    )

@@ -1,0 +1,41 @@
+"""Calendar windows: every time is in exactly one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drystone.core.clock import from_iso, to_iso
+from drystone.monitoring import windows
+from drystone.monitoring.windows import WindowLength
+
+
+@pytest.mark.parametrize(
+    ("length", "start", "end", "name"),
+    [
+        ("month", "2013-12-01", "2014-01-01", "2013-12"),
+        ("week", "2013-12-30", "2014-01-06", "2014-W01"),
+        ("day", "2013-12-31", "2014-01-01", "2013-12-31"),
+    ],
+)
+def test_a_time_lies_in_its_calendar_window(length: WindowLength, start: str, end: str, name: str) -> None:
+    (found,) = windows.starts(np.array([from_iso("2013-12-31T23:59:59.999Z")]), length).tolist()
+    assert windows.span(found, length) == (from_iso(start), from_iso(end))
+    assert windows.name(found, length) == name
+
+
+@given(st.datetimes(datetime(1700, 1, 1), datetime(2250, 1, 1)), st.sampled_from(windows.LENGTHS))
+def test_windows_cover_time_without_gap_or_overlap(moment: datetime, length: WindowLength) -> None:
+    since = moment.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    time = since // timedelta(microseconds=1) * 1000
+    (start,) = windows.starts(np.array([time]), length).tolist()
+    span = windows.span(start, length)
+    assert span.start <= time < span.end
+    assert windows.starts(np.array([span.end]), length).tolist() == [span.end]
+    assert windows.starts(np.array([span.end - 1]), length).tolist() == [span.start]
+    if moment.year >= 1970:
+        assert to_iso(span.start)[10:] == "T00:00:00.000Z"

@@ -1,0 +1,149 @@
+"""What is left when a write is stopped by SIGKILL, a full disk or missing permission."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drystone.core.errors import WorkFailed
+from drystone.objects.hashing import SMALL
+from drystone.objects.store import ObjectStore
+
+STEPS = ["created", "written", "synced", "folder made", "renamed"]
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from drystone.objects.store import ObjectStore
+from drystone.objects.tree import store_path
+
+def die_at(step):
+    if step == sys.argv[3]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+store_path(ObjectStore(Path(sys.argv[1]), failpoint=die_at), Path(sys.argv[2]))
+"""
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from drystone.core.errors import WorkFailed
+from drystone.objects.store import ObjectStore
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    ObjectStore(Path(sys.argv[1])).put_file(Path(sys.argv[2]))
+except WorkFailed as error:
+    print(error.message)
+"""
+FORBIDDEN = """
+import os
+from pathlib import Path
+from drystone.core.errors import ProjectInvalid
+from drystone.objects.store import ObjectStore
+os.chmod(".", 0o555)
+if os.geteuid() == 0:
+    os.seteuid(65534)  # permissions do not hold root
+try:
+    ObjectStore(Path("objects")).put_bytes(b"stone")
+except ProjectInvalid as error:
+    print(error.message, *error.because, sep="\\n")
+"""
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    (folder / "below").mkdir(parents=True)
+    (folder / "small").write_bytes(b"stone")
+    (folder / "below" / "large").write_bytes(os.urandom(2 * SMALL))
+    return folder
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_sigkill_at_any_step_leaves_only_whole_objects_and_a_rerun_completes(
+    tmp_path: Path, source: Path, step: str
+) -> None:
+    from drystone.objects.tree import restore, store_path
+
+    root = tmp_path / ".drystone" / "objects"
+    died = subprocess.run([sys.executable, "-c", KILLED, root, source, step])
+    assert died.returncode == -signal.SIGKILL
+    store = ObjectStore(root)
+    for name in store:
+        store.verify(name)
+    entry = store_path(store, source)
+    restore(store, entry, tmp_path / "restored")
+    assert (tmp_path / "restored" / "small").read_bytes() == b"stone"
+    assert (tmp_path / "restored" / "below" / "large").stat().st_size == 2 * SMALL
+    assert list((root / "incoming").iterdir()) == []  # the rerun swept
+
+
+def test_a_sweep_leaves_the_work_of_living_processes_alone(tmp_path: Path) -> None:
+    steps: list[str] = []
+
+    def begin_elsewhere(step: str) -> None:
+        steps.append(step)
+        ObjectStore(tmp_path / "objects").put_bytes(step.encode())  # a new store sweeps first
+
+    store = ObjectStore(tmp_path / "objects", failpoint=begin_elsewhere)
+    name = store.put_bytes(b"mine")
+    assert steps == STEPS
+    assert store.read(name) == b"mine"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True
+    ).returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_is_reported_and_costs_nothing_that_was_stored(small_disk: Path, source: Path) -> None:
+    store = ObjectStore(small_disk / "objects")
+    kept = store.put_bytes(b"stone")
+    with pytest.raises(WorkFailed, match="cannot be written") as caught:
+        store.put_file(source / "below" / "large")
+    assert caught.value.because == ("no space left on device",)
+    assert store.read(kept) == b"stone"
+    assert list(store) == [kept]
+    assert list((store.root / "incoming").iterdir()) == []
+
+
+def test_a_full_disk_leaves_the_destination_of_a_copy_as_it_was(
+    small_disk: Path, source: Path, tmp_path: Path
+) -> None:
+    store = ObjectStore(tmp_path / "objects")
+    name = store.put_file(source / "below" / "large")
+    (small_disk / "out").write_text("precious")
+    with pytest.raises(WorkFailed, match="`out` cannot be written"):
+        store.copy_to(name, small_disk / "out")
+    assert [path.name for path in small_disk.iterdir()] == ["out"]
+    assert (small_disk / "out").read_text() == "precious"
+
+
+def test_a_copy_reaches_another_file_system(small_disk: Path, store: ObjectStore) -> None:
+    store.copy_to(store.put_bytes(b"stone"), small_disk / "out")
+    assert (small_disk / "out").read_bytes() == b"stone"
+
+
+def test_a_limit_on_file_size_is_reported_like_a_full_disk(tmp_path: Path, source: Path) -> None:
+    root = tmp_path / "objects"
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, root, source / "below" / "large"], capture_output=True, text=True
+    )
+    assert done.stdout == "the object store cannot be written\n", done.stderr
+    assert list(ObjectStore(root)) == []
+
+
+def test_missing_permission_is_reported(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FORBIDDEN], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "the object store cannot be written\npermission denied\n", done.stderr

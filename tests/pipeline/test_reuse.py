@@ -1,0 +1,243 @@
+"""A step runs when something that it looked at is not what it was, and only then."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+PARAMS = "[train]\ndepth = {depth}\n[ingest]\nrows = {rows}\n"
+ASKING = """
+import drystone as ds
+from pathlib import Path
+Path("{out}").write_text(str(ds.params["{section}"]["{key}"]))
+"""
+
+
+def own_python(shop) -> Path:
+    """Gives the project a `.venv` whose Python says that it is its own."""
+    wrapper = shop.write(".venv/bin/python", f'#!/bin/sh\nexport OWN=1\nexec {sys.executable} "$@"\n')
+    wrapper.chmod(0o755)
+    return shop.root / ".venv"
+
+
+def two_steps(shop) -> None:
+    shop.step("ingest", "cat source.csv > raw.txt")
+    shop.step("train", "cat raw.txt > model.txt")
+    shop.write("source.csv", "1\n")
+    shop.run()
+    shop.run()
+
+
+def test_nothing_changed_nothing_runs(shop) -> None:
+    two_steps(shop)
+    assert shop.run() == {"ingest": "unchanged", "train": "unchanged"}
+
+
+def test_a_changed_input_runs_what_depends_on_it_and_says_so(shop) -> None:
+    two_steps(shop)
+    shop.write("source.csv", "2\n")
+    assert shop.run() == {"ingest": "ran", "train": "ran"}
+    assert shop.result("ingest").because.startswith("`source.csv` changed (b3:")
+    assert shop.result("train").because.startswith("`raw.txt` changed (b3:")
+    assert shop.read("model.txt") == "2\n"
+
+
+def test_a_change_that_changes_no_output_stops_there(shop) -> None:
+    two_steps(shop)
+    shop.step("ingest", "# a comment\ncat source.csv > raw.txt")
+    assert shop.run() == {"ingest": "ran", "train": "unchanged"}
+    assert shop.result("ingest").because == "`steps/ingest.sh` changed"
+
+
+def test_going_back_to_an_earlier_state_runs_nothing(shop) -> None:
+    two_steps(shop)
+    shop.write("source.csv", "2\n")
+    shop.run()
+    shop.write("source.csv", "1\n")
+    assert shop.run() == {"ingest": "restored", "train": "restored"}
+    assert shop.read("model.txt") == "1\n"
+
+
+def test_going_back_to_a_state_with_fewer_outputs_leaves_none_too_many(shop) -> None:
+    shop.step("a", "echo a > a.txt")
+    shop.run()
+    shop.step("a", "echo a > a.txt; echo b > b.txt")
+    shop.run()
+    shop.step("a", "echo a > a.txt")
+    assert shop.run() == {"a": "restored"}
+    assert not (shop.root / "b.txt").exists()
+    assert list(shop.lock.paths) == ["a.txt"]
+
+
+def test_an_output_that_a_step_no_longer_writes_goes(shop) -> None:
+    shop.step("a", "echo a > a.txt; echo b > b.txt")
+    shop.run()
+    shop.step("a", "echo a > a.txt")
+    shop.run()
+    assert not (shop.root / "b.txt").exists()
+    assert list(shop.lock.paths) == ["a.txt"]
+
+
+def test_a_missing_output_is_restored_without_running(shop) -> None:
+    two_steps(shop)
+    (shop.root / "raw.txt").unlink()
+    assert shop.run() == {"ingest": "restored", "train": "unchanged"}
+    assert shop.read("raw.txt") == "1\n"
+
+
+def test_an_edited_output_is_restored_and_the_edit_is_kept_aside(shop) -> None:
+    two_steps(shop)
+    shop.write("raw.txt", "my own\n")
+    assert shop.run() == {"ingest": "restored", "train": "unchanged"}
+    (note,) = shop.result("ingest").notes
+    refuge = note.rpartition("is now `")[2].rstrip("`")
+    assert shop.read(refuge) == "my own\n"
+
+
+def test_an_edited_output_survives_the_next_execution_aside(shop) -> None:
+    two_steps(shop)
+    shop.write("raw.txt", "my own\n")
+    shop.write("source.csv", "2\n")
+    shop.run()
+    (kept,) = (shop.layout.state / "leftovers").rglob("raw.txt")
+    assert kept.read_text() == "my own\n"
+
+
+def test_a_file_that_was_looked_for_in_vain_runs_the_step_when_it_comes(shop) -> None:
+    shop.step("a", "if [ -f extra.txt ]; then cat extra.txt; fi > a.txt")
+    shop.run()
+    shop.write("extra.txt", "more\n")
+    assert shop.run() == {"a": "ran"}
+    assert shop.result("a").because == "`extra.txt` now exists"
+
+
+def test_a_file_that_was_only_looked_for_runs_the_step_when_it_goes(shop) -> None:
+    flag = shop.write("flag", "")
+    shop.step("a", "if [ -f flag ]; then echo yes; else echo no; fi > a.txt")
+    shop.run()
+    flag.unlink()
+    assert shop.run() == {"a": "ran"}
+    assert shop.result("a").because == "`flag` is gone"
+    assert shop.read("a.txt") == "no\n"
+
+
+def test_a_new_file_in_a_listed_folder_runs_the_step(shop) -> None:
+    shop.write("parts/1", "")
+    shop.step("a", "ls parts > a.txt")
+    shop.run()
+    shop.write("parts/2", "")
+    assert shop.run() == {"a": "ran"}
+    assert shop.result("a").because == "the files in `parts` are others"
+
+
+def test_a_link_that_points_elsewhere_runs_the_step(shop) -> None:
+    shop.write("v1/data", "1\n")
+    shop.write("v2/data", "2\n")
+    link = shop.root / "current"
+    link.symlink_to("v1")
+    shop.step("a", "cat current/data > a.txt")
+    shop.run()
+    link.unlink()
+    link.symlink_to("v2")
+    assert shop.run() == {"a": "ran"}
+    assert shop.read("a.txt") == "2\n"
+
+
+def test_only_steps_that_asked_for_a_parameter_run_when_it_changes(shop) -> None:
+    shop.write("params.toml", PARAMS.format(depth=3, rows=10))
+    shop.step("ingest.py", ASKING.format(out="raw.txt", section="ingest", key="rows"))
+    shop.step("train.py", ASKING.format(out="model.txt", section="train", key="depth"))
+    shop.run()
+    shop.write("params.toml", PARAMS.format(depth=6, rows=10))
+    assert shop.run() == {"ingest": "unchanged", "train": "ran"}
+    assert shop.result("train").because == "param train.depth 3 -> 6"
+    assert shop.read("model.txt") == "6"
+
+
+def test_a_step_that_reads_the_file_of_parameters_itself_depends_on_all_of_it(shop) -> None:
+    shop.write("params.toml", PARAMS.format(depth=3, rows=10))
+    shop.step("a", "grep depth params.toml > a.txt")
+    shop.run()
+    shop.write("params.toml", PARAMS.format(depth=3, rows=11))
+    assert shop.run() == {"a": "ran"}
+
+
+def test_an_imported_module_is_an_input_also_when_python_reads_its_bytecode(shop) -> None:
+    shop.write("steps/_common.py", "VALUE = 1\n")
+    shop.step("a.py", "import _common\nopen('a.txt', 'w').write(str(_common.VALUE))\n")
+    shop.run()
+    shop.run(force=True)  # now from __pycache__
+    time.sleep(0.05)
+    shop.write("steps/_common.py", "VALUE = 22\n")
+    assert shop.run() == {"a": "ran"}
+    assert shop.read("a.txt") == "22"
+
+
+def test_another_step_beside_it_does_not_run_a_python_step(shop) -> None:
+    shop.step("a.py", "import json\nopen('a.txt', 'w').write('a')\n")
+    shop.run()
+    shop.step("b.py", "open('b.txt', 'w').write('b')\n")
+    assert shop.run() == {"a": "unchanged", "b": "ran"}
+
+
+def test_a_variable_that_changes_results_runs_the_step_one_that_does_not_is_let_pass(shop) -> None:
+    shop.step("a", "echo $LANG > a.txt")
+    shop.run()
+    shop.variables["OMP_NUM_THREADS"] = "1"
+    assert shop.run() == {"a": "unchanged"}
+    shop.variables["LANG"] = "de_DE.UTF-8"
+    assert shop.run() == {"a": "ran"}
+    assert shop.result("a").because == "variable LANG C.UTF-8 -> de_DE.UTF-8"
+
+
+def test_a_step_is_given_no_variable_that_is_not_on_the_list(shop) -> None:
+    shop.variables["SECRET"] = "x"
+    shop.step("a", "env > a.txt")
+    shop.run()
+    assert "SECRET" not in shop.read("a.txt")
+    assert "DRYSTONE_RUN=" in shop.read("a.txt")
+
+
+def test_another_environment_runs_python_steps_and_names_the_package(shop) -> None:
+    packages = own_python(shop) / "lib/python3.11/site-packages"
+    (packages / "learner-1.0.dist-info").mkdir(parents=True)
+    shop.step("a.py", "open('a.txt', 'w').write('a')\n")
+    shop.step("b", "echo b > b.txt")
+    shop.run()
+    (packages / "learner-1.0.dist-info").rename(packages / "learner-1.1.dist-info")
+    assert shop.run() == {"a": "ran", "b": "unchanged"}
+    assert shop.result("a").because == "environment changed: learner 1.0 -> 1.1"
+
+
+def test_force_runs_what_was_asked_for(shop) -> None:
+    two_steps(shop)
+    assert shop.run("train", force=True) == {"ingest": "unchanged", "train": "ran"}
+    assert shop.run(force=True) == {"ingest": "ran", "train": "ran"}
+
+
+def test_a_dry_run_says_what_would_run_and_changes_nothing(shop) -> None:
+    two_steps(shop)
+    shop.write("source.csv", "2\n")
+    lock = shop.layout.lock.read_bytes()
+    assert shop.run(dry_run=True) == {"ingest": "would-run", "train": "may-run"}
+    assert shop.result("train").because == "`ingest` may change `raw.txt`"
+    assert shop.read("raw.txt") == "1\n"
+    assert shop.layout.lock.read_bytes() == lock
+
+
+def test_the_reason_of_an_execution_is_on_record(shop) -> None:
+    from drystone.ledger import runs
+
+    two_steps(shop)
+    shop.write("source.csv", "2\n")
+    shop.run()
+    run = shop.result("train").run
+    assert runs.tags(shop.ledger, run)["drystone.reason"] == shop.result("train").because
+
+
+def test_an_interpreter_of_the_project_is_used(shop) -> None:
+    own_python(shop)
+    shop.step("a.py", "import os\nopen('a.txt', 'w').write(os.environ.get('OWN', '0'))\n")
+    assert shop.run() == {"a": "ran"}
+    assert shop.read("a.txt") == "1"

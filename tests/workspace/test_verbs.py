@@ -1,0 +1,119 @@
+"""`add`, `status`, `checkout` and `diff` as they are typed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from drystone.cli.main import main
+from drystone.objects.hashing import hash_bytes
+
+Run = Callable[..., str]
+Drystone = Callable[..., "tuple[int, str, str]"]
+
+
+@pytest.fixture
+def drystone(root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Drystone:
+    """Runs a verb at the root; gives exit code, standard output and standard error."""
+    monkeypatch.chdir(root)
+    capsys.readouterr()
+
+    def run(*words: str) -> tuple[int, str, str]:
+        code = main(words)
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def data(root: Path) -> Path:
+    (root / "data").mkdir()
+    (root / "data" / "a.csv").write_text("1,2\n")
+    return root / "data"
+
+
+def test_a_file_goes_round(drystone: Drystone, data: Path, sh: Run) -> None:
+    code, out, err = drystone("add", "data/a.csv")
+    assert (code, out.split()) == (0, ["added", "data/a.csv", hash_bytes(b"1,2\n")[:11], "4", "bytes"])
+    assert err == "commit it with `git add drystone.lock .gitignore && git commit`\n"
+    sh("add", "drystone.lock", ".gitignore")
+    sh("commit", "-qm", "data")
+    (data / "a.csv").write_text("1,2,3\n")
+    (data / "new").write_text("")
+    code, out, _ = drystone("status")
+    assert code == 0
+    assert out.splitlines()[1:] == ["tracked: 1 modified", "  modified  data/a.csv", "  unknown   data/new"]
+    assert drystone("diff")[1].splitlines()[-1].strip() == "~ data/a.csv  4 -> 6 bytes"
+    code, out, err = drystone("checkout", "data")
+    assert (code, out) == (5, "")
+    assert "hint: keep them with `drystone add data/a.csv`" in err
+    code, out, err = drystone("checkout", "--force")
+    assert (code, out) == (0, "restored  data/a.csv\n")
+    assert (data / "a.csv").read_text() == "1,2\n"
+    os.system(err.split("`")[3])  # the command that brings the replaced content back
+    assert (data / "a.csv").read_text() == "1,2,3\n"
+
+
+def test_documents_are_one_json_value_each(drystone: Drystone, data: Path, sh: Run) -> None:
+    odd = os.fsdecode(b"odd\n\xff")
+    (data / odd).mkdir()
+    (data / odd / "x").write_text("x")
+    (added,) = json.loads(drystone("add", f"data/{odd}", "--json")[1])["added"]
+    assert (added["path"], added["outcome"]) == ("data/odd%0A%FF", "added")
+    assert set(added["locked"]) == {"object", "kind", "size", "executable"}
+    sh("add", "drystone.lock")
+    sh("commit", "-qm", "data")
+    (data / odd / "x").write_text("xy")
+    status = json.loads(drystone("status", "--json")[1])
+    assert (status["clean"], status["unknown"]) == (False, ["data/a.csv"])
+    (tracked,) = status["tracked"]
+    assert (tracked["path"], tracked["state"]) == ("data/odd%0A%FF", "modified")
+    (change,) = json.loads(drystone("diff", "--json")[1])["files"]
+    assert (change["path"], change["old"]["size"], change["new"]["size"]) == ("data/odd%0A%FF/x", 1, 2)
+    done = json.loads(drystone("checkout", "--force", "--json")[1])
+    assert (done["restored"], done["saved"][0]["path"]) == (["data/odd%0A%FF"], "data/odd%0A%FF/x")
+
+
+def test_dry_runs_change_nothing(drystone: Drystone, data: Path, root: Path) -> None:
+    code, out, err = drystone("add", "--dry-run", "data")
+    assert (code, out.split()[:2], err) == (0, ["added", "data"], "nothing was done (--dry-run)\n")
+    assert not (root / "drystone.lock").exists()
+    drystone("add", "data")
+    (data / "a.csv").unlink()
+    assert drystone("checkout", "--dry-run")[1] == "would restore  data\n"
+    assert not (data / "a.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["add", "nothing"], 4, "there is no `nothing`"),
+        (["add", "../elsewhere"], 2, "is outside of the project"),
+        (["add", "drystone.lock"], 2, "`drystone.lock` cannot be tracked"),
+        (["checkout", "nothing"], 4, "`nothing` is not tracked"),
+        (["checkout", "--git", "nope"], 4, "no git revision named `nope`"),
+        (["diff", "nope"], 4, "`nope`"),
+    ],
+)
+def test_errors_say_what_was_wrong(
+    drystone: Drystone, root: Path, words: list[str], code: int, message: str
+) -> None:
+    found, out, err = drystone(*words)
+    assert (found, out) == (code, "")
+    assert message in err.splitlines()[0]
+
+
+def test_a_corrupt_lock_is_exit_3(drystone: Drystone, data: Path, root: Path, sh: Run) -> None:
+    drystone("add", "data")
+    sh("add", "drystone.lock")
+    sh("commit", "-qm", "data")
+    (root / "drystone.lock").write_text("<<<<<<< HEAD\n")
+    for words in (["status"], ["add", "data"], ["checkout"], ["diff"]):
+        code, _, err = drystone(*words)
+        assert code == 3
+        assert err.splitlines()[0] == "error: `drystone.lock` has unresolved merge conflicts"
