@@ -122,7 +122,7 @@ def build(demo: Demo) -> None:
     demo.run("drystone", "why", "train", lines=14)
     demo.say("what that did, against the last commit")
     demo.run("drystone", "diff")
-    demo.quiet("git", "commit", "-q", "-a", "-m", "Deeper trees")
+    demo.quiet("git", "commit", "-q", "-a", "-m", "More trees")
 
 
 def release(demo: Demo) -> None:
@@ -161,7 +161,7 @@ def operate(demo: Demo, months: str) -> None:
 
 
 #: What the demo changes in params.toml.
-CHANGE = ("max_depth = 2", "max_depth = 6")
+CHANGE = ("iterations = 10", "iterations = 200")
 
 
 def main() -> int:

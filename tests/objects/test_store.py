@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -114,11 +115,14 @@ def test_a_damaged_object_is_never_served(tmp_path: Path, size: int, how: str, w
     assert store.read(name) == good
 
 
-def test_an_object_of_the_wrong_size_is_replaced_when_it_is_put_again(store: ObjectStore) -> None:
-    name = store.put_bytes(b"whole")
-    damage(store, name, "truncated")
-    store.put_bytes(b"whole")
-    assert store.read(name) == b"whole"
+@pytest.mark.parametrize("size", [100, 3 * SMALL])
+@pytest.mark.parametrize("how", ["bit flip", "truncated", "longer"])
+def test_putting_an_object_again_heals_it(store: ObjectStore, tmp_path: Path, size: int, how: str) -> None:
+    (tmp_path / "file").write_bytes(os.urandom(size))
+    name = store.put_file(tmp_path / "file")
+    damage(store, name, how)
+    assert store.put_file(tmp_path / "file") == name
+    store.verify(name)
     assert len(list(store.quarantine.iterdir())) == 1
 
 
@@ -238,7 +242,20 @@ def test_many_writers_of_one_object_agree(store: ObjectStore, tmp_path: Path) ->
     store.verify(names[0])
 
 
+def test_a_disk_that_cannot_be_read_is_reported(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = store.put_bytes(b"stone")
+
+    def read(descriptor: int, count: int) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "read", read)
+    with pytest.raises(ProjectInvalid, match="cannot be read") as caught:
+        store.read(name)
+    assert caught.value.because == ("input/output error",)
+
+
 def test_a_store_whose_place_is_taken_says_so(tmp_path: Path) -> None:
     (tmp_path / "objects").write_text("a file")
-    with pytest.raises(ProjectInvalid, match="the object store cannot be written"):
+    with pytest.raises(ProjectInvalid) as caught:
         ObjectStore(tmp_path / "objects").put_bytes(b"stone")
+    assert caught.value.because == ("not a directory",)

@@ -34,7 +34,7 @@ def test_tells_late_flights_from_others(judged):
     assert judged.metric("auc") >= 0.75
 
 
-def test_is_better_than_naming_the_share_of_late_flights(judged, holdout):
+def test_beats_naming_the_average(judged, holdout):
     share = pc.mean(holdout.table["late"]).as_py()
     assert judged.metric("brier") < share * (1 - share)
 
@@ -47,16 +47,16 @@ def test_is_not_worse_than_the_champion(judged):
     judged.not_worse_than("champion", metric="auc", margin=0.005)
 
 
-def test_delays_so_far_make_a_delay_likelier(judged):
+def test_delays_so_far_raise_it(judged):
     judged.direction("origin_delay_2h", up="up", by=30)
     judged.direction("carrier_delay_24h", up="up", by=30)
 
 
-def test_a_degree_more_or_less_changes_little(judged):
+def test_a_degree_changes_little(judged):
     judged.invariant(jittered("temp", by=1.0), tolerance=0.1, max=0.01)
 
 
-def test_answers_when_a_weather_station_is_silent(judged):
+def test_copes_with_silent_stations(judged):
     def silence(flights):
         names = ("temp", "humid", "wind_speed", "precip", "pressure", "visib")
         return {name: np.full(len(flights[name]), np.nan) for name in names}

@@ -68,10 +68,10 @@ def _tell(
             }
         )
         return
-    passed = len(result.findings) - len(result.refusals)
+    passed = f"{len(result.findings) - len(result.refusals)} of {len(result.findings)} checks passed"
     why = {
-        "passed": f"the gate let it pass: {passed} of {len(result.findings)} checks passed",
-        "overridden": f"the gate refused ({passed} of {len(result.findings)} checks passed) "
+        "passed": f"the gate let it pass: {passed}",
+        "overridden": f"the gate refused ({passed if result.findings else 'no check has judged it'}) "
         "and was overridden: the reason is recorded",
         "none": "no gate guards this alias",
         "would move": "nothing was moved",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SUMMARY = "judge data and models by the files in `checks/`, and keep the verdicts as evidence"
 EXAMPLE = "drystone test model:late-arrival@v2 --strict"
 
+#: Width of the column of names; a longer one pushes what follows it.
+_NAMES = 40
 _STYLES = {"pass": ("green",), "fail": ("red", "bold"), "unsure": ("yellow", "bold"), "skipped": ("dim",)}
 
 
@@ -45,6 +47,7 @@ def run(arguments: Namespace, context: Context) -> int:
     session = run_checks(
         project.layout, project.recorder, _environment(project, arguments), given=given, listener=told.tell
     )
+    told.flush()
     if arguments.report is not None:
         folder, stem = context.cwd / arguments.report, "checks"
     else:
@@ -75,30 +78,37 @@ def _environment(project: Project, arguments: Namespace) -> Environment:
 
 
 class _Teller:
-    """Prints outcomes under the file they come from."""
+    """Prints what comes in, under the file it comes from; the cases of one test together."""
 
     def __init__(self, context: Context, *, quiet: bool) -> None:
         self._context, self._quiet, self._file = context, quiet, ""
+        self._cases: list[Outcome] = []
 
     def tell(self, outcome: Outcome) -> None:
-        """Print the lines of one test."""
-        if self._quiet:
-            return
-        from drystone.checks.claims import MARKS
-        from drystone.checks.report import rows_of
+        """Take the next outcome."""
+        from drystone.checks.report import base
 
-        context = self._context
-        for row in rows_of(outcome):
-            if row.file != self._file:
-                self._file = row.file
-                context.out(context.style(row.file, "bold"))
-            verdict = context.style(f"{MARKS[row.verdict]} {row.verdict:<7}", *_STYLES[row.verdict])
-            name = row.test + (f"  {row.claim}" if row.claim else "")
-            required = f"  required {row.required}" if row.required else ""
-            measured = f"  {row.measured}" if row.measured else ""
-            context.out(f"  {verdict} {name}{measured}{required}")
-            if row.why and row.verdict != "pass":
-                context.out(f"            {row.why}" + (f"  ({row.at})" if row.at else ""))
+        if self._cases and base(self._cases[0].check) != base(outcome.check):
+            self.flush()
+        self._cases.append(outcome)
+
+    def flush(self) -> None:
+        """Print what has been held back to be told together."""
+        from drystone.checks.claims import MARKS
+        from drystone.checks.report import lines
+
+        cases, self._cases = self._cases, []
+        if self._quiet or not cases:
+            return
+        context, file = self._context, cases[0].check.partition("::")[0]
+        if file != self._file:
+            self._file = file
+            context.out(context.style(file, "bold"))
+        for line in lines(cases):
+            verdict = context.style(f"{MARKS[line.verdict]} {line.verdict:<7}", *_STYLES[line.verdict])
+            context.out(f"  {verdict} {line.test:<{_NAMES}} {line.found}".rstrip())
+            if line.why:
+                context.out(f"            {line.why}")
 
 
 def _tell_end(context: Context, session: CheckSession, page: Path, *, strict: bool) -> None:

@@ -85,7 +85,7 @@ class ObjectStore:
         """
         name = hash_bytes(data)
         with self._explaining():
-            if not self._holds(name, len(data)):
+            if not self._holds(name):
                 self._publish(lambda descriptor: self._write(descriptor, data, name))
         return name
 
@@ -121,7 +121,7 @@ class ObjectStore:
             NotFound: it is not here.
             Corrupt: it is damaged; it is in quarantine now.
         """
-        with self._opened(object_id) as descriptor:
+        with self._opened(object_id) as descriptor, self._explaining_reading(object_id):
             data = read_up_to(descriptor, os.fstat(descriptor).st_size)
             self._check(object_id, hash_bytes(data), descriptor)
             return data
@@ -133,7 +133,7 @@ class ObjectStore:
             NotFound: it is not here.
             Corrupt: it is damaged; it is in quarantine now.
         """
-        with self._opened(object_id) as descriptor:
+        with self._opened(object_id) as descriptor, self._explaining_reading(object_id):
             if os.fstat(descriptor).st_size <= SMALL:
                 data = read_up_to(descriptor, SMALL)
                 self._check(object_id, hash_bytes(data), descriptor)
@@ -149,7 +149,7 @@ class ObjectStore:
             NotFound: it is not here.
             Corrupt: it is damaged; it is in quarantine now.
         """
-        with self._opened(object_id) as descriptor:
+        with self._opened(object_id) as descriptor, self._explaining_reading(object_id):
             self._check(object_id, hash_descriptor(descriptor)[0], descriptor)
 
     def copy_to(self, object_id: str, destination: Path, *, executable: bool = False) -> None:
@@ -220,7 +220,7 @@ class ObjectStore:
             self._failpoint("created")
             name = fill(descriptor)
             self._failpoint("written")
-            if name is None or self._holds(name, os.fstat(descriptor).st_size):
+            if name is None or self._holds(name):
                 return name
             os.fchmod(descriptor, 0o444)
             os.fsync(descriptor)
@@ -235,16 +235,13 @@ class ObjectStore:
             sync_directory(home.parent)
             return name
 
-    def _holds(self, name: str, size: int) -> bool:
-        """Whether the object is here with its right size; one of another size is put aside."""
+    def _holds(self, name: str) -> bool:
+        """Whether the object is here and whole: what is put again heals what was damaged meanwhile."""
         try:
-            found = self.path(name).stat()
-        except FileNotFoundError:
+            self.verify(name)
+        except (NotFound, Corrupt):
             return False
-        if found.st_size == size:
-            return True
-        self._put_aside(name, found)
-        return False
+        return True
 
     def _prepare(self) -> None:
         if not self._prepared:
@@ -264,16 +261,22 @@ class ObjectStore:
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[int]:
-        try:
-            descriptor = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise self._absent(name) from None
-        except OSError as error:
-            raise explained(error, f"object `{short(name)}` cannot be read", self.path(name)) from error
+        with self._explaining_reading(name):
+            try:
+                descriptor = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                raise self._absent(name) from None
         try:
             yield descriptor
         finally:
             os.close(descriptor)
+
+    @contextmanager
+    def _explaining_reading(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise explained(error, f"object `{short(name)}` cannot be read", self.path(name)) from error
 
     def _place(self, name: str, destination: Path, folder: Path, executable: bool) -> None:
         with (

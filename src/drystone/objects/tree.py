@@ -76,7 +76,6 @@ def store_path(store: ObjectStore, path: Path, *, hasher: Hasher | None = None) 
         ProjectInvalid: permission is missing.
         WorkFailed: the disk is full.
     """
-
     for _ in range(_ATTEMPTS):
         files: dict[str, Path] = {}
         others = Memory()

@@ -105,7 +105,7 @@ def _changes(name: str, old: Mapping[str, Scalar], new: Mapping[str, Scalar]) ->
 def _revision(project: Project, revision: str) -> Side:
     commit = project.git.resolve(revision)
     data = project.git.show(commit, project.layout.lock.name)
-    lock = Lock.parse(data) if data is not None else Lock.parse(b"")
+    lock = Lock.parse(data) if data is not None else Lock()
     return Side(revision, _runs_of(project, lock), revision)
 
 
