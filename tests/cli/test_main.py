@@ -57,7 +57,7 @@ def test_a_misspelt_verb_names_the_right_one(drystone: Drystone) -> None:
 def test_options_are_never_guessed_from_their_beginning(drystone: Drystone, repository: Path) -> None:
     ended = drystone("log", "--lim", "3")
     assert ended.returncode == 2
-    assert "unrecognized arguments: --lim 3" in ended.stderr
+    assert "unrecognized arguments: --lim" in ended.stderr
 
 
 def test_outside_a_repository_the_error_tells_what_to_do(drystone: Drystone) -> None:

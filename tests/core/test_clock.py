@@ -26,3 +26,7 @@ def test_what_is_shown_can_be_read_back() -> None:
 def test_what_is_no_time_is_refused() -> None:
     with pytest.raises(ValueError):
         from_iso("yesterday")
+
+
+def test_a_moment_before_midnight_is_not_the_next_day() -> None:
+    assert to_iso(1_364_774_400_000_000_000 - 1) == "2013-03-31T23:59:59.999Z"

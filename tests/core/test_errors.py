@@ -31,11 +31,16 @@ def test_exit_codes_are_those_of_the_contract() -> None:
 
 def test_an_error_as_json_tells_all_it_knows() -> None:
     error = errors.Conflict(
-        "two steps write `x`", at="steps/a.sh", because=["b writes it too"], hints=["rename one"]
+        "two steps write `x`",
+        details=["a  12 bytes"],
+        at="steps/a.sh",
+        because=["b writes it too"],
+        hints=["rename one"],
     )
     assert error.as_dict() == {
         "code": "conflict",
         "message": "two steps write `x`",
+        "details": ["a  12 bytes"],
         "at": ["steps/a.sh"],
         "because": ["b writes it too"],
         "hints": ["rename one"],

@@ -166,6 +166,18 @@ def test_a_run_whose_writers_are_dead_is_lost_and_one_that_lives_is_not(ledger: 
     living.close()
 
 
+def test_what_a_lost_server_served_is_served_no_more(ledger: Ledger) -> None:
+    journal = ledger.journal(RUN)
+    journal.append(
+        facts.RunStarted(RUN, "serve", "d", 1),
+        facts.DeploymentChanged("d", "serving", "m", 1, X, RUN, 1, "http://x"),
+    )
+    assert [change.status for change in deployments.current(ledger)] == ["serving"]
+    journal.close()
+    ledger.mark_lost()
+    assert [(change.status, change.url) for change in deployments.current(ledger)] == [("stopped", None)]
+
+
 def test_a_witnessed_end_beats_the_guess_that_it_was_lost(ledger: Ledger) -> None:
     ledger.record(
         facts.RunStarted(RUN, "step", "a", 1),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
+from threadpoolctl import threadpool_limits
 
 from drystone.core.clock import ManualClock
 from drystone.ledger.facts import VersionRegistered
@@ -13,6 +15,13 @@ from drystone.ledger.ledger import Ledger
 from drystone.registry.versions import register
 
 from .registry_world import Registering, Trained, flights, object_id, pipeline
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """OpenMP's threads wait for each other actively: where others compute, one is much faster."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from drystone.ledger.facts import VersionRegistered
+from drystone.registry.modeldir import save_model
 
 
 class Trained(NamedTuple):
@@ -47,9 +51,23 @@ def pipeline(estimator: Any) -> Pipeline:
     return make_pipeline(columns, estimator)
 
 
+def save_both(folder: Path) -> None:
+    """Train and save a model that becomes ONNX and one that becomes skops."""
+    inputs, label = flights(500)
+    for name, categorical in (("onnx", None), ("skops", [0])):
+        boosting = HistGradientBoostingClassifier(
+            categorical_features=categorical, max_iter=5, random_state=0
+        )
+        save_model(folder / name, pipeline(boosting).fit(inputs, label), inputs=inputs, label=label)
+
+
 def object_id(digits: str) -> str:
     """An object id that begins with some hex digits."""
     return "b3:" + digits.ljust(64, "0")
 
 
 Registering = Callable[..., VersionRegistered]
+
+
+if __name__ == "__main__":
+    save_both(Path(sys.argv[1]))

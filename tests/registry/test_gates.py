@@ -193,7 +193,7 @@ def test_a_refusal_shows_each_failing_check_and_the_way_on(
         gates.promote(ledger, second, "champion", by=None, clock=clock)
     error = raised.value
     assert error.message == "`model:churn@v2` was not promoted to `champion`: 1 of 2 checks did not pass"
-    assert error.because == ("test_auc  fail  0.79  required >= 0.82  checks/churn.py",)
+    assert error.details == ("test_auc  fail  0.79  required >= 0.82  checks/churn.py",)
     assert error.hints == (
         "compare with `drystone diff model:churn@v1 model:churn@v2`",
         'record an override with `drystone promote churn@v2 champion --override "reason"`',

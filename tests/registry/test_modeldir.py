@@ -30,7 +30,7 @@ from drystone.core.signature import Field
 from drystone.registry.modeldir import load, read_manifest, save_model
 from drystone.registry.skops_model import is_trusted
 
-from .registry_world import Trained, flights, pipeline
+from .registry_world import Trained, flights, pipeline, save_both
 
 
 def _columns(frame: pd.DataFrame) -> dict[str, Any]:
@@ -215,32 +215,18 @@ def test_a_large_reference_is_sampled_in_order(tmp_path: Path, trained: Trained)
     np.testing.assert_array_equal(table["delay"].to_numpy(), inputs.delay.to_numpy()[rows])
 
 
-_SAVE_BOTH = """
-import sys
-from pathlib import Path
-from sklearn.ensemble import HistGradientBoostingClassifier
-from registry.registry_world import flights, pipeline
-from drystone.registry.modeldir import save_model
-
-inputs, label = flights(500)
-for name, categorical in (("onnx", None), ("skops", [0])):
-    boosting = HistGradientBoostingClassifier(categorical_features=categorical, max_iter=5, random_state=0)
-    save_model(Path(sys.argv[1]) / name, pipeline(boosting).fit(inputs, label), inputs=inputs, label=label)
-"""
-
-
 def test_the_same_training_gives_the_same_bytes_in_another_process(tmp_path: Path) -> None:
-    def start(turn: str) -> subprocess.Popen[bytes]:
-        environ = {"PYTHONHASHSEED": turn, "PYTHONPATH": str(Path(__file__).parents[1])}
-        return subprocess.Popen([sys.executable, "-c", _SAVE_BOTH, str(tmp_path / turn)], env=environ)
-
-    assert [process.wait() for process in [start("1"), start("2")]] == [0, 0]
-    made = [
-        {path.relative_to(tmp_path / turn): path.read_bytes() for path in (tmp_path / turn).rglob("*.*")}
-        for turn in "12"
-    ]
-    assert made[0].keys() >= {Path("onnx/model.onnx"), Path("skops/model.skops")}
-    assert made[0] == made[1]
+    command = [sys.executable, "-m", "registry.registry_world", str(tmp_path / "there")]
+    environ = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "7", "PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen(command, env=environ) as process:
+        save_both(tmp_path / "here")
+    assert process.returncode == 0
+    here, there = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
+        for folder in (tmp_path / "here", tmp_path / "there")
+    )
+    assert here.keys() >= {Path("onnx/model.onnx"), Path("skops/model.skops")}
+    assert here == there
 
 
 def test_saving_again_replaces_the_whole_directory(saved: Path, trained: Trained) -> None:
@@ -307,6 +293,15 @@ def test_what_is_no_dataframe_is_refused(tmp_path: Path, trained: Trained) -> No
 def test_names_of_outputs_that_clash_are_refused(tmp_path: Path, trained: Trained, outputs: Any) -> None:
     with pytest.raises(UsageError):
         save_model(tmp_path / "m", trained.estimator, inputs=trained.inputs, outputs=outputs)
+
+
+def test_a_reference_with_missing_values_that_the_inputs_have_not_is_refused(
+    tmp_path: Path, trained: Trained
+) -> None:
+    reference = trained.inputs.astype({"hour": "Int64"})
+    reference.loc[3, "hour"] = None
+    with pytest.raises(UsageError, match="`hour` has missing values in the reference"):
+        save_model(tmp_path / "m", trained.estimator, inputs=trained.inputs, reference=reference)
 
 
 def test_labels_must_be_as_many_as_rows(tmp_path: Path, trained: Trained) -> None:

@@ -47,7 +47,7 @@ def test_a_version_is_named_by_its_reference(registering: Registering) -> None:
     assert reference(registering("late-arrival", "aa")) == "model:late-arrival@v1"
 
 
-_REGISTER_TEN = """
+_REGISTER_MANY = """
 import sys
 from pathlib import Path
 from drystone.core.clock import SystemClock
@@ -56,17 +56,27 @@ from drystone.ledger.ledger import Ledger
 from drystone.registry.versions import register
 
 with Ledger.open(Layout(Path(sys.argv[1]))) as ledger:
-    for turn in range(10):
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for turn in range(10, 40):
         name = "b3:" + f"{sys.argv[2]}{turn}".ljust(64, "0")
         register(ledger, "model", "churn", object=name, path="p", size=1, run=None, clock=SystemClock())
 """
 
 
 def test_processes_that_register_at_once_get_different_numbers(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", _REGISTER_TEN, str(tmp_path)]
-    workers = [subprocess.Popen([*command, worker]) for worker in "12"]
-    assert [worker.wait() for worker in workers] == [0, 0]
+    command = [sys.executable, "-c", _REGISTER_MANY, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    workers = [subprocess.Popen([*command, worker], **pipes) for worker in "12"]
+    for worker in workers:
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    for worker in workers:
+        worker.communicate()
+        assert worker.returncode == 0
     with Ledger.open(Layout(tmp_path)) as ledger:
         found = names.versions(ledger, "model", "churn")
-    assert [version.version for version in found] == list(range(1, 21))
-    assert len({version.object for version in found}) == 20
+    assert [version.version for version in found] == list(range(1, 61))
+    assert len({version.object for version in found}) == 60

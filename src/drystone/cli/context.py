@@ -125,6 +125,7 @@ class Context:
             self.json({"error": error.as_dict()})
             return
         lines = [f"{self._mark('error:', 'red')} {error.message}"]
+        lines += [f"  {detail}" for detail in error.details]
         lines += [f"  at {place}" for place in error.at]
         lines += [f"  because {reason}" for reason in error.because]
         if error.hints:

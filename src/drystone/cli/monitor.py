@@ -68,10 +68,11 @@ def run(arguments: Namespace, context: Context) -> int:
         found = [{**one._asdict(), "failed": one.failed, "drifted": one.drifted} for one in reports]
         context.json({"monitors": found})
     else:
-        for report in reports:
+        for place, report in enumerate(reports):
+            if place:
+                context.out()
             _print(report, context)
-    drift_counts = arguments.fail_on == "drift"
-    return int(any(report.failed or (drift_counts and report.drifted) for report in reports))
+    return int(any(one.failed or (one.drifted and arguments.fail_on == "drift") for one in reports))
 
 
 def _print(report: MonitorReport, context: Context) -> None:

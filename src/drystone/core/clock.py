@@ -38,9 +38,10 @@ class ManualClock:
 
 
 def to_iso(nanoseconds: int) -> str:
-    """RFC 3339 in UTC with milliseconds, e.g. `2026-01-31T08:00:00.000Z`."""
-    moment = datetime.fromtimestamp(nanoseconds / 1e9, tz=UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """RFC 3339 in UTC, cut to milliseconds, e.g. `2026-01-31T08:00:00.000Z`."""
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)  # whole numbers: a float would round up to tomorrow
+    moment = datetime.fromtimestamp(seconds, tz=UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1_000_000:03}Z"
 
 
 def from_iso(text: str) -> int:

@@ -19,7 +19,7 @@ from typing import ClassVar
 
 
 class DrystoneError(Exception):
-    """What failed (`message`), where (`at`), why (`because`) and what to type next (`hints`).
+    """What failed (`message`), in detail (`details`), where (`at`), why (`because`), what to type (`hints`).
 
     Messages are in the user's nouns, lower case, one line, without a final full stop; literals
     stand in backticks; a hint contains an exact command.
@@ -32,12 +32,14 @@ class DrystoneError(Exception):
         self,
         message: str,
         *,
+        details: Sequence[str] = (),
         at: str | Sequence[str] = (),
         because: str | Sequence[str] = (),
         hints: Sequence[str] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
+        self.details = tuple(details)
         self.at = (at,) if isinstance(at, str) else tuple(at)
         self.because = (because,) if isinstance(because, str) else tuple(because)
         self.hints = tuple(hints)
@@ -47,6 +49,7 @@ class DrystoneError(Exception):
         return {
             "code": self.code,
             "message": self.message,
+            "details": list(self.details),
             "at": list(self.at),
             "because": list(self.because),
             "hints": list(self.hints),

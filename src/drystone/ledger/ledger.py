@@ -124,7 +124,8 @@ class Ledger:
     def mark_lost(self) -> list[str]:
         """Record the end of runs whose writers are all dead without having said how they ended.
 
-        Only runs of this machine's journals that nobody holds a lock on are touched.
+        Only runs whose journals are here, and that nobody holds a lock on, are touched. What a lost
+        run was serving is not being served any more.
         """
         unfinished = self.query("SELECT run FROM run WHERE status IS NULL AND started IS NOT NULL")
         lost = []
@@ -133,8 +134,23 @@ class Ledger:
             if journals and not any(map(is_being_written, journals)):
                 lost.append(run)
         if lost:
-            self.record(*(facts.RunFinished(run=run, status="lost", time=self.clock.now()) for run in lost))
+            now = self.clock.now()
+            self.record(*(facts.RunFinished(run=run, status="lost", time=now) for run in lost))
+            stopped = [
+                msgspec.structs.replace(change, status="stopped", time=now, url=None)
+                for change in self._serving()
+                if change.run in lost
+            ]
+            if stopped:
+                self.record(*stopped)
         return lost
+
+    def _serving(self) -> list[facts.DeploymentChanged]:
+        rows = self.query("SELECT fact, max(time) FROM deployment GROUP BY name")
+        last = [facts.decode(row[0]) for row in rows]
+        return [
+            fact for fact in last if isinstance(fact, facts.DeploymentChanged) and fact.status == "serving"
+        ]
 
     # -- reading ---------------------------------------------------------------------------------
 

@@ -17,7 +17,9 @@ def for_step(ledger: Ledger, step: str, limit: int = 20) -> list[TraceRecorded]:
 
 def of_object(ledger: Ledger, trace: str) -> TraceRecorded | None:
     """The newest record of a trace by its object."""
-    rows = ledger.query("SELECT fact FROM trace WHERE trace = ? ORDER BY time DESC, run DESC LIMIT 1", (trace,))
+    rows = ledger.query(
+        "SELECT fact FROM trace WHERE trace = ? ORDER BY time DESC, run DESC LIMIT 1", (trace,)
+    )
     return decoded(rows, TraceRecorded)[0] if rows else None
 
 

@@ -150,7 +150,8 @@ def refused(ledger: Ledger, result: GateResult) -> WorkFailed:
     hints.append(f'record an override with `drystone promote {short} {result.alias} --override "reason"`')
     return WorkFailed(
         f"`{subject}` was not promoted to `{result.alias}`: {what}",
-        because=table(result.refusals) or "no check has judged this object",
+        details=table(result.refusals),
+        because=() if result.refusals else "no check has judged this object",
         hints=hints,
     )
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import skops.io
 from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from drystone.core.errors import ProjectInvalid, WorkFailed
 from drystone.registry.frames import Columns
@@ -97,10 +98,10 @@ class SkopsPredictor(Predictor):
     Args:
         path: the model directory.
         manifest: its manifest.
-        threads: not used; scikit-learn's own threads are bounded by the process that serves.
+        threads: threads of one prediction.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, threads: int) -> None:  # noqa: ARG002
+    def __init__(self, path: Path, manifest: Manifest, threads: int) -> None:
         super().__init__(manifest)
         data = member(path, manifest.file).read_bytes()
         try:
@@ -121,10 +122,13 @@ class SkopsPredictor(Predictor):
         ) as error:
             raise _invalid(path, f"`{manifest.file}` is not a readable skops file: {error}") from None
         self._frame = _frame_maker(path, manifest.frame)
+        self._pools = ThreadpoolController()
+        self._threads = threads
 
     def _run(self, columns: Columns, rows: int) -> Columns:  # noqa: ARG002
         try:
-            return outputs_of(self._estimator, self._frame(columns), self.manifest)
+            with self._pools.limit(limits=self._threads):
+                return outputs_of(self._estimator, self._frame(columns), self.manifest)
         except REFUSALS as error:
             line = (str(error).splitlines() or [""])[0]
             raise WorkFailed(

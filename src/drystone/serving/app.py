@@ -220,7 +220,8 @@ def _content_type(headers: dict[bytes, bytes], allowed: tuple[bytes, ...]) -> by
     charset = parameters.strip().replace(b'"', b"").replace(b" ", b"")
     if kind.strip() not in allowed or charset not in (b"", b"charset=utf-8"):
         listed = " or ".join(name.decode() for name in allowed)
-        raise Refused(415, "this content type is not taken here", field="Content-Type", hint=f"send {listed}")
+        hint = f"send {listed}; curl sends JSON with `--json @FILE`"
+        raise Refused(415, "this content type is not taken here", field="Content-Type", hint=hint)
     return kind.strip()
 
 
