@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from drystone.core.errors import ProjectInvalid, UsageError, WorkFailed
 from drystone.core.signature import Field
 from drystone.registry.frames import Columns
 from drystone.registry.manifest import NAME, Manifest, member
 from drystone.registry.predictor import Predictor
+from drystone.registry.quiet import failures, onnxruntime
 
 #: What ONNX Runtime raises; it has no common base class of its own.
 _FAILURES: tuple[type[Exception], ...] = (
