@@ -54,7 +54,12 @@ class Demo:
         print(f"$ {' '.join(_quoted(words))}", flush=True)
         began = time.monotonic()
         ended = subprocess.run(
-            words, cwd=self.folder, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            words,
+            cwd=self.folder,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         shown = ended.stdout.splitlines()
         for line in shown[:lines]:
@@ -97,7 +102,9 @@ def free_port() -> int:
 def prepare(folder: Path) -> Demo:
     """A fresh git repository with the example in it."""
     shutil.copytree(
-        HERE / "flights", folder, ignore=shutil.ignore_patterns(".drystone", "data", "models", "labels", "__pycache__")
+        HERE / "flights",
+        folder,
+        ignore=shutil.ignore_patterns(".drystone", "data", "models", "labels", "__pycache__"),
     )
     demo = Demo(folder)
     demo.quiet("git", "init", "-q", "-b", "main")
@@ -138,13 +145,14 @@ def release(demo: Demo) -> None:
 def operate(demo: Demo, months: str) -> None:
     """Serve, watch, and trace one prediction back."""
     port = free_port()
-    demo.say("serve the champion, and send it the flights from April on, day by day, over HTTP")
+    demo.say("serve the champion, and send it the flights from April on, hour by hour, over HTTP")
     print(f"$ drystone serve model:late-arrival@champion --port {port} &", flush=True)
     server = subprocess.Popen(
         ["drystone", "serve", "model:late-arrival@champion", "--port", str(port)],
         cwd=demo.folder,
         env=demo.environ,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
     )
     try:

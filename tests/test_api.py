@@ -124,7 +124,10 @@ def test_outside_a_repository_the_error_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_importing_drystone_loads_nothing_heavy() -> None:
-    program = "import sys, drystone; print([m for m in sys.modules if m.startswith(('drystone.', 'msgspec', 'sqlite3'))])"
+    program = (
+        "import sys, drystone\n"
+        "print([m for m in sys.modules if m.startswith(('drystone.', 'msgspec', 'sqlite3'))])"
+    )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
 

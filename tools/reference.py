@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def reference() -> str:
     ]
     for name in verbs.VERBS:
         parser = parse.verb_parser(name)
-        parser.formatter_class = lambda prog: parse.argparse.RawDescriptionHelpFormatter(prog, width=100)
+        parser.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=100)
         parts.append(f"## drystone {name}\n\n```\n{parser.format_help().rstrip()}\n```\n")
     return "\n".join(parts)
 
