@@ -39,7 +39,7 @@ def ignored(interpreter: str) -> list[Path]:
 
 
 def plain(command: list[str], workspace: Path) -> float:
-    """Seconds of the command through the same processes, without filter and without looking at the workspace."""
+    """Seconds of the command through the same processes, without the filter."""
     began = time.perf_counter()
     kept: Kept = start(Launch(command, str(workspace), dict(os.environ), False, None))
     kept.listener()
@@ -77,8 +77,9 @@ def measure(name: str, program: str, interpreter: str, workspace: Path, pairs: i
     more = statistics.median(with_ - without for without, with_ in rows)
     best = min(without for without, _ in rows), min(with_ for _, with_ in rows)
     print(
-        f"{name:34} plain {base * 1000:8.1f} ms   observed {seen * 1000:8.1f} ms   difference {more * 1000:+7.1f} ms"
-        f" = {more / base:+6.1%}   best {best[0] * 1000:.1f} / {best[1] * 1000:.1f} ms = {best[1] / best[0] - 1:+.1%}"
+        f"{name:34} plain {base * 1000:8.1f} ms   observed {seen * 1000:8.1f} ms"
+        f"   difference {more * 1000:+7.1f} ms = {more / base:+6.1%}"
+        f"   best {best[0] * 1000:.1f} / {best[1] * 1000:.1f} ms = {best[1] / best[0] - 1:+.1%}"
     )
 
 
