@@ -41,7 +41,7 @@ def ignored(interpreter: str) -> list[Path]:
 def plain(command: list[str], workspace: Path) -> float:
     """Seconds of the command through the same processes, without the filter."""
     began = time.perf_counter()
-    kept: Kept = start(Launch(command, str(workspace), dict(os.environ), False, None))
+    kept: Kept = start(Launch(command, str(workspace), os.environ, os.environ, False, None))
     kept.listener()
     kept.go()
     execution = supervise._Execution(kept, None, None, None, 5.0, 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,6 @@ hypothesis_settings.load_profile("here")
 _SERVICES = {
     "DRYSTONE_TEST_POSTGRES": "PostgreSQL",
     "DRYSTONE_TEST_REDIS": "Redis",
-    "DRYSTONE_TEST_CHROMIUM": "Chromium",
 }
 
 
@@ -77,9 +77,11 @@ def repository(tmp_path: Path, git: Git) -> Path:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say at the end which parts were not tested for want of a server."""
-    absent = [name for variable, name in _SERVICES.items() if not os.environ.get(variable)]
-    if absent:
+    unnamed = {variable: name for variable, name in _SERVICES.items() if not os.environ.get(variable)}
+    if unnamed:
         terminalreporter.write_line(
-            f"not tested here, since no {' and no '.join(absent)} was named: "
-            f"set {', '.join(v for v, n in _SERVICES.items() if n in absent)} (`.ci/run` does)"
+            f"not tested here: {' and '.join(unnamed.values())}; name one in {' and '.join(unnamed)}"
+            " (`.ci/run` does)"
         )
+    if shutil.which("chromium") is None:
+        terminalreporter.write_line("not tested here: the pages in a browser; install Chromium (`.ci/run` does)")

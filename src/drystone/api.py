@@ -197,17 +197,20 @@ def model(
     estimator: Any,
     *,
     inputs: Any,
-    label: Any = None,
     outputs: Sequence[str] | None = None,
+    reference: Any = None,
+    label: Any = None,
 ) -> Path:
     """Save a model with signature, example and reference sample in `models/NAME`.
 
     Args:
         name: the model's name.
         estimator: a fitted scikit-learn estimator or pipeline.
-        inputs: a data frame of what it was trained on, one row an example.
-        label: the true answers of those rows, if monitoring shall know how good it was.
+        inputs: a data frame of what it was trained on, one row an example; gives the signature.
         outputs: names for what it answers.
+        reference: a frame of inputs that monitoring compares with, best one that the model has not
+            seen (`inputs`).
+        label: the true answers of the reference's rows, if monitoring shall know how good it was.
 
     Returns:
         the folder, which becomes `model:NAME@vN` when the step ends.
@@ -217,7 +220,7 @@ def model(
     if not is_valid_name(name):
         raise UsageError(f"not a name for a model: `{name}`")
     path = _root().models / name
-    save_model(path, estimator, inputs=inputs, label=label, outputs=outputs)
+    save_model(path, estimator, inputs=inputs, outputs=outputs, reference=reference, label=label)
     return path
 
 

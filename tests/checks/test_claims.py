@@ -102,14 +102,14 @@ def test_a_slice_that_clearly_fails_fails_among_many() -> None:
     assert judge_slices(slices(0.2, *[0.75] * 30), ">=", 0.7)[0].verdict == "fail"
 
 
-def test_slices_pass_only_together_and_the_last_is_shown() -> None:
+def test_slices_pass_only_together_and_the_worst_is_shown() -> None:
     log, record = logged()
     SlicedMeasure("auc by x", slices(0.75, 0.8), {"tiny": 3}, 100, record) >= 0.7  # noqa: B015
     SlicedMeasure("auc by y", slices(0.75, 0.66), {}, 100, record) >= 0.7  # noqa: B015
     SlicedMeasure("auc by z", {}, {"tiny": 3}, 100, record) >= 0.7  # noqa: B015
     good, doubtful, empty = log.claims
     assert (good.verdict, good.value) == ("pass", pytest.approx(0.8))
-    assert good.why == "of 2 slices 2 pass; the last is `s0`; left out with fewer than 100 rows: tiny 3"
+    assert good.why == "of 2 slices 2 pass; the worst is `s0`; left out with fewer than 100 rows: tiny 3"
     assert doubtful.verdict == "unsure"
     assert "1 unsure (s1 200)" in doubtful.why
     assert empty.verdict == "unsure"
@@ -132,4 +132,5 @@ def test_numbers_for_people(value: float, text: str) -> None:
 
 def test_what_was_found_in_words() -> None:
     assert found(0.741, (0.733, 0.749), 12_000) == "0.741 [0.733, 0.749] n=12,000"
-    assert found(None, None, None) == "not measured"
+    assert found(2000, None, 2000) == "2,000"
+    assert found(None, None, None) == ""

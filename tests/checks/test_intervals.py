@@ -114,8 +114,8 @@ def test_the_bootstrap_contains_the_truth_in_95_of_100_samples_small_or_dealt_in
 
 def test_rows_of_one_group_do_not_count_as_many() -> None:
     random = np.random.default_rng(7)
-    groups = np.repeat(np.arange(40), 25)
-    values = random.normal(size=40)[groups] + 0.1 * random.normal(size=1000)
+    groups = np.repeat(np.arange(40), 75)  # more rows than are drawn one by one
+    values = random.normal(size=40)[groups] + 0.1 * random.normal(size=3000)
     alone, grouped = mean_interval(values), mean_interval(values, groups)
     assert grouped[1] - grouped[0] > 3 * (alone[1] - alone[0])
 

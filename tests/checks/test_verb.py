@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from drystone.ledger import runs
+
 from .conftest import LONELY, Project
 
 CHECKS = """
@@ -37,11 +39,12 @@ def test_verdicts_go_to_stdout_and_a_report_lies_beside(project: Project, tmp_pa
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "checks/flights.py"
-    assert lines[1].startswith("  ✓ pass    test_rows  rows  2,000 n=2,000  required >= 1")
-    assert lines[2].startswith("  ? unsure  test_auc  auc on evaluation  0.84")
+    assert lines[1].split(maxsplit=3) == ["✓", "pass", "test_rows", "rows 2,000, required >= 1"]
+    assert lines[2].split()[:5] == ["?", "unsure", "test_auc", "auc", "0.844"]
     assert "rows would tell" in lines[3]
     assert lines[4].startswith("unsure: 1 unsure, 1 pass")
     assert "a gate wants `pass`" in done.stderr
+    assert [run.status for run in runs.recent(project.ledger)] == ["succeeded"], "unsure is no failure"
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["checks.html", "checks.md"]
 
 
@@ -82,3 +85,12 @@ def test_a_broken_file_of_checks_is_an_error_with_the_end_of_what_pytest_said(pr
     assert "error: the checks did not all run: 1 of the files in `checks/` cannot be read" in done.stderr
     assert "at checks/broken.py" in done.stderr
     assert "SyntaxError" in done.stderr
+
+
+def test_a_version_that_no_check_is_about_is_not_passed_over_in_silence(project: Project) -> None:
+    project.check("def test_auc(model, data):\n    model('late-arrival').on(data('evaluation'))")
+    project.model("good", "other")
+    project.register("other")
+    done = drystone(project, "test", "model:other@v1")
+    assert done.returncode == 1
+    assert "error: the checks did not all run: no check is about model:other@v1" in done.stderr

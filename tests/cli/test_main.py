@@ -124,3 +124,19 @@ def test_bash_completes_verbs_and_options(drystone: Drystone) -> None:
     )
     ended = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True)
     assert ended.stdout.split() == ["promote", "--experiment"]
+
+
+def test_a_package_that_is_not_installed_is_named_with_its_extra(
+    drystone: Drystone, repository: Path, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "blocked" / "scipy"
+    blocked.mkdir(parents=True)
+    (blocked / "__init__.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'scipy'\", name='scipy')\n"
+    )
+    ended = drystone("monitor", PYTHONPATH=str(blocked.parent))
+    assert ended.returncode == 3
+    assert ended.stderr == (
+        "error: this needs the package `scipy`, which is not installed\n\n"
+        "hint: install it with `pip install 'drystone[monitor]'`\n"
+    )

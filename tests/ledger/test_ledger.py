@@ -225,6 +225,17 @@ def test_lineage_leads_from_a_model_back_to_its_sources(ledger: Ledger) -> None:
     assert [row.name for row in lineage.readers(ledger, Y)] == ["train"]
 
 
+def test_of_two_runs_that_wrote_the_same_bytes_the_one_at_that_path_made_it(ledger: Ledger) -> None:
+    ledger.record(
+        facts.RunStarted(RUN, "step", "make", 1),
+        facts.Edge(RUN, "write", "data/a", X),
+        facts.RunStarted(OTHER, "step", "copy", 2),
+        facts.Edge(OTHER, "write", "data/b", X),
+    )
+    made = [lineage.producer(ledger, X, path=path) for path in ("data/a", "data/b", "")]
+    assert [run and run.name for run in made] == ["make", "copy", "copy"]
+
+
 def test_readers_of_names_evidence_deployments_and_traces_give_the_newest(ledger: Ledger) -> None:
     ledger.record(
         facts.AliasMoved("model", "m", "champion", 1, 1),

@@ -46,20 +46,22 @@ def test_the_join_is_that_of_a_loop_over_all_rows(
     types = {"prediction_id": pa.string(), "label": pa.int64(), "label_time": pa.int64()}
     found = labels.read(write(tmp_path_factory.mktemp("labels") / "m.parquet", rows, types=types))
     expected = [newest[name][1] if name in newest else None for name in served]
-    assert [None if value is None else int(value) for value in found.of(served).to_pylist()] == expected
+    assert [
+        None if value is None else int(value) for value in found.of(pa.array(served, pa.string())).to_pylist()
+    ] == expected
     whole = sum(name is not None and label is not None for name, label, _ in rows)
     assert (found.missing, found.repeated) == (len(rows) - whole, whole - len(newest))
-    assert found.unknown(served) == len(set(newest) - set(served))
+    assert found.unknown(pa.array(served, pa.string())) == len(set(newest) - set(served))
 
 
 def test_without_times_the_row_further_down_wins(tmp_path: Path) -> None:
     found = labels.read(write(tmp_path / "m.parquet", [("a", 0), ("b", 1), ("a", 1)]))
-    assert found.of(["a", "b", "c"]).to_pylist() == [1, 1, None]
+    assert found.of(pa.array(["a", "b", "c"])).to_pylist() == [1, 1, None]
 
 
 def test_nan_is_no_label(tmp_path: Path) -> None:
     found = labels.read(write(tmp_path / "m.parquet", [("a", float("nan")), ("b", 1.0)]))
-    assert (found.of(["a", "b"]).to_pylist(), found.missing) == ([None, 1.0], 1)
+    assert (found.of(pa.array(["a", "b"])).to_pylist(), found.missing) == ([None, 1.0], 1)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_nan_is_no_label(tmp_path: Path) -> None:
 )
 def test_times_are_read_from_text_and_timestamps(tmp_path: Path, times: list[Any]) -> None:
     found = labels.read(write(tmp_path / "m.parquet", [("a", 1, times[0]), ("a", 0, times[1])]))
-    assert found.of(["a"]).to_pylist() == [1]
+    assert found.of(pa.array(["a"])).to_pylist() == [1]
 
 
 def test_ids_in_a_csv_are_text_whatever_they_look_like(tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_ids_in_a_csv_are_text_whatever_they_look_like(tmp_path: Path) -> None:
         "prediction_id,label,label_time\n12e5,true,2013-05-01\n007,false,2013-05-01\n,true,\n9,,\n"
     )
     found = labels.read(path)
-    assert found.of(["12e5", "007", "7", "9"]).to_pylist() == [True, False, None, None]
+    assert found.of(pa.array(["12e5", "007", "7", "9"])).to_pylist() == [True, False, None, None]
     assert found.missing == 2
 
 
@@ -99,7 +101,7 @@ def test_an_empty_table_is_no_labels(tmp_path: Path, name: str) -> None:
         path.write_text("prediction_id,label,label_time\n")
     else:
         write(path, [])
-    assert labels.read(path).of(["a"]).to_pylist() == [None]
+    assert labels.read(path).of(pa.array(["a"])).to_pylist() == [None]
 
 
 @pytest.mark.parametrize(

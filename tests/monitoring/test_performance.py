@@ -12,7 +12,7 @@ from sklearn import metrics
 
 from drystone.monitoring import performance
 from drystone.monitoring.outcomes import Outcomes
-from drystone.monitoring.performance import judge
+from drystone.monitoring.performance import Reference, judge
 
 
 def binary(n: int, *, signal: float = 1.0, seed: int = 0, rate: float = 0.0, tilt: float = 0.0) -> Outcomes:
@@ -84,7 +84,7 @@ def test_perfect_separation_is_not_certainty(sign: int) -> None:
     assert (found.low, found.high) == ((0.025 ** (1 / 20), 1.0) if sign > 0 else (0.0, 1 - 0.025 ** (1 / 20)))
 
 
-REFERENCE = binary(5000, seed=2)
+REFERENCE = Reference.of(binary(5000, seed=2))
 
 
 def test_decay_fails_and_the_headline_comes_first() -> None:
@@ -108,7 +108,7 @@ def test_a_calibration_error_fails_bias_and_not_the_ranking() -> None:
 
 def test_a_bias_that_went_away_is_no_failure() -> None:
     biased = binary(5000, tilt=0.6, seed=7)
-    assert judge(binary(5000, seed=8), 5000, biased)[-1].verdict == "pass"
+    assert judge(binary(5000, seed=8), 5000, Reference.of(biased))[-1].verdict == "pass"
 
 
 def test_noise_within_the_margin_seldom_fails() -> None:
@@ -146,7 +146,7 @@ def test_without_reference_labels_there_is_a_value_and_no_verdict() -> None:
 
 
 def test_a_regressor_is_judged_by_its_mean_error() -> None:
-    reference = numbers(3000, 0.3)
+    reference = Reference.of(numbers(3000, 0.3))
     assert [one.verdict for one in judge(numbers(3000, 0.3, 1), 3000, reference)] == ["pass", "pass"]
     assert [one.verdict for one in judge(numbers(3000, 0.5, 1), 3000, reference)] == ["fail", "fail"]
 
@@ -154,9 +154,10 @@ def test_a_regressor_is_judged_by_its_mean_error() -> None:
 def test_classes_are_judged_by_accuracy() -> None:
     codes = np.arange(900) % 3
     good = Outcomes("classes", codes, codes, None)
+    reference = Reference.of(good)
     bad = good._replace(predicted=np.where(np.arange(900) % 2, codes, 0))
-    assert [(one.metric, one.verdict) for one in judge(bad, 900, good)] == [("accuracy", "fail")]
-    assert [(one.metric, one.verdict) for one in judge(good, 900, good)] == [("accuracy", "pass")]
+    assert [(one.metric, one.verdict) for one in judge(bad, 900, reference)] == [("accuracy", "fail")]
+    assert [(one.metric, one.verdict) for one in judge(good, 900, reference)] == [("accuracy", "pass")]
 
 
 @given(st.integers(1, 10**9))

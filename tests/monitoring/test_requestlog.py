@@ -64,27 +64,29 @@ def test_strange_lines_are_counted_and_the_rest_is_read(tmp_path: Path) -> None:
     ]
     (tmp_path / "2013-04-01.jsonl").write_text("\n".join(strange) + "\n" + line("a"))
     found = read(tmp_path, "month")
-    assert (found.n, found.foreign, found.torn) == (1, 7, 0)  # an empty line is nothing
-    assert len(found.examples) == 3 and set(found.examples) <= {f"2013-04-01.jsonl:{n}" for n in range(2, 9)}
+    assert (found.n, found.skipped.foreign, found.skipped.torn) == (1, 7, 0)  # an empty line is nothing
+    assert len(found.skipped.examples) == 3 and set(found.skipped.examples) <= {
+        f"2013-04-01.jsonl:{n}" for n in range(2, 9)
+    }
 
 
 @pytest.mark.parametrize("cut", [1, 20, 200])
 def test_a_last_line_without_its_end_was_never_answered(tmp_path: Path, cut: int) -> None:
     (tmp_path / "2013-04-01.jsonl").write_text(line("a") + line("b")[:-cut])
     found = read(tmp_path, "month")
-    assert (found.n, found.foreign, found.torn) == (1, 0, 1)
+    assert (found.n, found.skipped.foreign, found.skipped.torn) == (1, 0, 1)
 
 
 def test_bytes_that_are_no_text_are_strange(tmp_path: Path) -> None:
     (tmp_path / "2013-04-01.jsonl").write_bytes(b"\xff\xfe\x00\n" + line("a").encode() + b'{"id":"\xff"}\n')
-    assert (read(tmp_path, "month").n, read(tmp_path, "month").foreign) == (1, 2)
+    assert (read(tmp_path, "month").n, read(tmp_path, "month").skipped.foreign) == (1, 2)
 
 
 def test_a_prediction_logged_twice_counts_once(tmp_path: Path) -> None:
     (tmp_path / "2013-04-01.jsonl").write_text(line("a") + line("a", inputs={"x": 9}))
     (tmp_path / "2013-04-02.jsonl").write_text(line("a"))
     found = read(tmp_path, "month")
-    assert (found.n, found.repeated) == (1, 2)
+    assert (found.n, found.skipped.repeated) == (1, 2)
 
 
 def test_nan_and_infinity_of_lenient_writers_are_read(tmp_path: Path) -> None:
@@ -93,7 +95,7 @@ def test_nan_and_infinity_of_lenient_writers_are_read(tmp_path: Path) -> None:
     )
     ((answers,),) = [tuple(window.values()) for window in read(tmp_path, "month").windows.values()]
     found = sample(answers.inputs["x"], "number")
-    assert (found.missing, found.numbers.tolist()) == (1, [float("inf"), 1.5])
+    assert (found.missing, found.numbers.tolist()) == (1, [1.5, float("inf")])
 
 
 values = st.one_of(

@@ -205,8 +205,8 @@ def test_strange_lines_are_noted_and_the_rest_is_judged(world: World) -> None:
     report = world.judge()
     assert report.windows[0].judged.n == 50
     assert report.notes() == [
-        "passed over in the request log, as no prediction: 1 line, `2013-04-10.jsonl:51`",
-        "passed over in the request log, as cut off: the last line of 1 file",
+        "of the request log 1 line passed over as no prediction: `2013-04-10.jsonl:51`",
+        "of the request log 1 last line passed over as cut off",
     ]
 
 

@@ -114,10 +114,10 @@ def test_infinities_are_a_drift_and_have_their_own_cell() -> None:
 
 
 @pytest.mark.parametrize("n", [100, 2000])
-def test_an_unseen_category_is_a_drift_even_among_a_thousand_rare_ones(n: int) -> None:
+def test_an_unseen_category_is_a_drift_even_among_many_rare_ones(n: int) -> None:
     random = np.random.default_rng(5)
-    known = random.integers(0, 1000, 3000).astype(str)
-    now = random.integers(0, 1000, n).astype(str)
+    known = random.integers(0, 300, 900).astype(str)
+    now = random.integers(0, 300, n).astype(str)
     now[: n // 5] = [f"new {k}" for k in range(n // 5)]
     found = compared(known, now)
     assert alarmed(found)
@@ -125,9 +125,9 @@ def test_an_unseen_category_is_a_drift_even_among_a_thousand_rare_ones(n: int) -
 
 def test_ids_of_another_fleet_are_a_drift() -> None:
     random = np.random.default_rng(6)
-    before = [f"N{tail}" for tail in random.integers(0, 800, 4000)]
-    assert not alarmed(compared(before, [f"N{tail}" for tail in random.integers(0, 800, 1000)]))
-    found = compared(before, [f"D{tail}" for tail in random.integers(0, 800, 1000)])
+    before = [f"N{tail}" for tail in random.integers(0, 300, 1500)]
+    assert not alarmed(compared(before, [f"N{tail}" for tail in random.integers(0, 300, 400)]))
+    found = compared(before, [f"D{tail}" for tail in random.integers(0, 300, 400)])
     assert alarmed(found)
 
 
@@ -184,10 +184,11 @@ def test_it_agrees_with_scipy_on_categories() -> None:
     assert compared(before, now).p == pytest.approx(chi2_contingency(table, correction=False).pvalue)
 
 
-def test_it_agrees_with_scipy_on_numbers() -> None:
+@pytest.mark.parametrize("shift", [0, 0.06, 0.2])
+def test_it_agrees_with_scipy_on_numbers(shift: float) -> None:
     random = np.random.default_rng(12)
-    before, now = random.normal(size=3000), random.normal(0.06, size=900)
-    edges = np.quantile(before, cells.DECILES, method="inverted_cdf")
+    before, now = random.normal(size=3000), random.normal(shift, size=900)
+    edges = np.sort(before)[299:-1:300]
     table = [np.bincount(np.searchsorted(edges, side, side="right"), minlength=10) for side in (before, now)]
     contingency = chi2_contingency(table, correction=False).pvalue
     gap = ks_2samp(before, now, method="asymp").pvalue

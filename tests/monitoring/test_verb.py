@@ -96,7 +96,7 @@ def test_what_was_passed_over_is_a_note(world: World, monitor: Callable[..., Sai
     with (world.requests / "2013-04-10.jsonl").open("a") as log:
         log.write("garbage\n")
     assert monitor("deploy:late-arrival").err == (
-        "note: passed over in the request log, as no prediction: 1 line, `2013-04-10.jsonl:51`\n"
+        "note: of the request log 1 line passed over as no prediction: `2013-04-10.jsonl:51`\n"
     )
 
 

@@ -87,3 +87,9 @@ def shop(repository: Path) -> Iterator[Workshop]:
     made = Workshop(repository)
     yield made
     made.ledger.close()
+
+
+@pytest.fixture
+def workshop() -> type[Workshop]:
+    """To make another project with."""
+    return Workshop

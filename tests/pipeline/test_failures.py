@@ -12,6 +12,7 @@ import pytest
 
 from drystone.core.errors import Conflict, NotFound, WorkFailed
 from drystone.ledger import runs
+from drystone.pipeline import territory
 from drystone.pipeline.results import StepStarted
 
 
@@ -141,6 +142,18 @@ def test_a_step_that_changes_its_own_input_is_committed_but_never_reused(shop) -
     )
     assert shop.run() == {"a": "ran"}
     assert shop.result("a").because.startswith("it read `count.txt` and then wrote it")
+
+
+def test_a_step_that_writes_outside_the_project_is_never_reused(shop, tmp_path_factory, monkeypatch) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "result.txt"
+    shop.step("a", f"echo a > {outside}")
+    shop.run()
+    assert shop.run() == {"a": "unchanged"}, "a temporary file is nobody's result"
+    monkeypatch.setattr(territory, "_TEMPORARY", ())
+    shop.step("a", f"echo b > {outside}")
+    shop.run()
+    assert shop.run() == {"a": "ran"}
+    assert shop.result("a").because.startswith(f"it wrote `{outside}`, which is outside the project")
 
 
 def test_a_file_edited_while_the_step_runs_is_used_once_and_not_again(shop) -> None:

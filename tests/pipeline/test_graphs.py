@@ -8,7 +8,6 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.pipeline.conftest import Workshop
 
 
 @st.composite
@@ -25,7 +24,9 @@ def graphs(draw) -> list[tuple[str, list[int]]]:
 def script(graph: list[tuple[str, list[int]]], position: int, salt: str) -> str:
     name, reads = graph[position]
     inputs = " ".join(f"out/{graph[other][0]}" for other in reads)
-    return f"mkdir -p out\n{{ echo {name} {salt}; cat source {inputs}; }} > {name}.part || exit 1\nmv {name}.part out/{name}\n"
+    made = f"{name}.part"
+    text = f"mkdir -p out\n{{ echo {name} {salt}; cat source {inputs}; }} > {made} || exit 1\n"
+    return text + f"mv {made} out/{name}\n"
 
 
 def expected(graph: list[tuple[str, list[int]]], salts: list[str], source: str) -> dict[str, str]:
@@ -35,20 +36,20 @@ def expected(graph: list[tuple[str, list[int]]], salts: list[str], source: str) 
     return {name: text for (name, _), text in zip(graph, made, strict=True)}
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(graph=graphs(), data=st.data())
-def test_any_graph_gives_what_its_steps_give_in_order(graph, data) -> None:
+def test_any_graph_gives_what_its_steps_give_in_order(workshop, graph, data) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder).resolve()
         subprocess.run(["git", "init", "-q", root], check=True)
-        shop = Workshop(root)
+        shop = workshop(root)
         salts = ["0"] * len(graph)
         source = "source 0\n"
         shop.write("source", source)
         for position, (name, _) in enumerate(graph):
             shop.step(name, script(graph, position, "0"))
         shop.run()
-        for turn in range(3):
+        for turn in range(2):
             assert shop.last is not None and shop.last.error is None
             assert {name: shop.read(f"out/{name}") for name, _ in graph} == expected(graph, salts, source)
             assert set(shop.run().values()) == {"unchanged"}

@@ -73,3 +73,9 @@ def test_a_single_point_and_a_flat_line_have_a_scale() -> None:
 def test_ticks_of_one_axis_have_the_same_decimals() -> None:
     labels = [tick.label for tick in line_chart("m", [Series("m", [(0, 0.702), (9, 0.744)])]).up]
     assert labels == ["0.70", "0.72", "0.74", "0.76"]
+
+
+def test_ticks_stay_inside_though_the_last_value_is_missing() -> None:
+    some = [(0.0, 1.0), (1.0, 2.0), (2.0, math.nan)]
+    chart = line_chart("auc", [Series("auc", some)], x_ticks=[0.0, 1.0, 2.0])
+    assert [tick.at for tick in chart.across] == [chart.left, (chart.left + chart.right) / 2, chart.right]

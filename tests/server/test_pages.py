@@ -40,6 +40,28 @@ def test_a_failure_that_was_followed_by_success_needs_no_attention(visit, empty)
     assert "Every newest run succeeded" in site.get("/").text
 
 
+def test_a_check_that_a_newer_version_passed_needs_no_attention(visit, empty) -> None:
+    run = empty.begin("checks", "test")
+    for version, verdict in ((1, "fail"), (2, "pass")):
+        subject, about = empty.bytes(f"m{version}"), f"model:m@v{version}"
+        empty.add(
+            facts.Evidence(f"e{version}", "checks/m.py::test_auc", subject, about, verdict, run, empty.now())
+        )
+        found = visit(empty).get("/index.json").json()["attention"]
+        assert [item["what"] for item in found] == (["model:m@v1 failed 1 check"] if version == 1 else [])
+
+
+def test_a_failing_window_needs_attention_until_the_deployment_is_stopped(visit, empty) -> None:
+    run, model = empty.begin("m", "serve"), empty.bytes("m")
+    change = ("production", "serving", "m", 1, model, run)
+    empty.add(facts.DeploymentChanged(*change, empty.now()))
+    empty.add(facts.WindowJudged("production", 0, 86_400 * 10**9, 500, "fail", model, run, empty.now()))
+    site = visit(empty)
+    assert "Deployment production failed its window 1970-01-01" in site.get("/").text
+    empty.add(facts.DeploymentChanged("production", "stopped", "m", 1, model, run, empty.now()))
+    assert visit(empty).get("/index.json").json()["attention"] == []
+
+
 def test_a_damaged_journal_needs_attention(visit, empty) -> None:
     empty.end(empty.begin("train"))
     empty.flush()
@@ -183,6 +205,22 @@ def test_a_run_page_tells_the_whole_story(visit, project) -> None:
     assert "with uncommitted changes" in page and "<code>data/training.parquet</code> changed" in page
 
 
+def test_what_the_observer_noted_is_said_in_words_and_its_warnings_stand_out(visit, empty) -> None:
+    run = empty.begin("train")
+    noted = {
+        "drystone.label": "impure",
+        "drystone.cpu_seconds": "75.2",
+        "drystone.peak_bytes": "376561664",
+        "drystone.warning.1": "`metrics.json` is not JSON",
+        "mine": "yes",
+    }
+    empty.add(facts.Tags(run, noted, empty.now()))
+    page = visit(empty).get(f"/runs/{run}").text
+    assert "1 min 15 s" in page and "377 MB" in page and "impure" in page and "mine = yes" in page
+    assert '<p class="note warn"><code>metrics.json</code> is not JSON</p>' in page
+    assert "drystone.label" not in page
+
+
 def test_a_run_is_found_by_the_beginning_of_its_id(visit, project) -> None:
     run = newest(project, "train")
     assert visit(project).get(f"/runs/{short(run)}.json").json()["run"]["id"] == run
@@ -290,8 +328,34 @@ def test_the_pipeline_is_what_was_observed_in_its_order(visit, project) -> None:
     assert list(document["not_steps"]) == ["steps/notes.txt"]
     page = visit(project).get("/pipeline").text
     assert (
-        page.count('<g class="step') == 5 and ">data/months/<" in page and "what it last made is of" in page
+        page.count('<g class="step') == 5
+        and ">data/months/ · 9 paths<" in page
+        and "what it last made is of" in page
     )
+
+
+def test_the_drawing_follows_content_not_folders(visit, empty) -> None:
+    """As the pipeline records it: a directory and the files in it, many steps writing below `data`."""
+    empty.layout.steps.mkdir()
+    made = {
+        "a": ([], ["data/one.parquet", *[f"data/more/{index}" for index in range(9)]]),
+        "b": (["data/one.parquet"], ["models/m", "models/m/model.onnx", "models/m/model.json"]),
+        "c": (["models/m/model.onnx", "data/more"], ["data/two.parquet"]),
+    }
+    for name, (reads, writes) in made.items():
+        (empty.layout.steps / f"{name}.py").write_text("")
+        run = empty.begin(name)
+        for direction, paths in (("read", reads), ("write", writes)):
+            for path in paths:
+                tree = path in ("models/m", "data/more")
+                empty.add(facts.Edge(run, direction, path, empty.bytes(path), tree))
+        empty.end(run)
+    page = visit(empty).get("/pipeline").text
+    drawing = page.partition('<svg class="dag"')[2].partition("</svg>")[0]
+    assert drawing.count('<path class="curve"') == 3, "a to b, b to c, a to c; nothing back to a"
+    assert "model.onnx" not in drawing and "models/m<title>" in drawing
+    assert "model.json" not in page, "the table shows the directory only"
+    assert len(visit(empty).get("/pipeline.json").json()["steps"][1]["writes"]) == 3
 
 
 def test_a_step_that_has_not_run_is_shown_too(visit, empty) -> None:
@@ -429,3 +493,19 @@ def test_an_object_knows_who_wrote_and_who_read_it(visit, project) -> None:
     assert document["paths"] == ["data/training.parquet"] and document["here"]
     assert document["versions"] == [{"kind": "data", "name": "training", "version": 2}]
     assert visit(project).get(f"/objects/{name}.json").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("/runs?kind=step&name=a%20b&metric=auc", "drystone log 'a b' --kind step --metric auc"),
+        ("/models/late-arrival", "drystone ls model:late-arrival"),
+        ("/models/late-arrival/v2", "drystone show model:late-arrival@v2"),
+        ("/deployments/production", "drystone why deploy:production"),
+        ("/monitors/production", "drystone monitor production"),
+        ("/pipeline", "drystone ls step"),
+    ],
+)
+def test_every_page_names_the_command_that_says_the_same(visit, project, path: str, command: str) -> None:
+    base, _, query = path.partition("?")
+    assert visit(project).get(f"{base}.json?{query}").json()["cli"] == command

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
@@ -68,9 +69,8 @@ def test_with_json_the_address_is_one_document_and_all_interfaces_come_with_a_wa
 
 
 def test_a_port_in_use_is_a_conflict_with_a_way_out(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        with pytest.raises(Conflict) as caught:
-            serve(Layout(tmp_path), port=taken.getsockname()[1], ready=lambda *_: None)
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Conflict) as caught:
+        serve(Layout(tmp_path), port=taken.getsockname()[1], ready=lambda *_: None)
     assert "--port 0" in caught.value.hints[0]
 
 
@@ -89,3 +89,22 @@ def test_the_pages_are_in_the_package(repository: Path) -> None:
     assert (render.STATIC / "style.css").is_file()
     assert len(list((render.STATIC.parent / "templates").glob("*.html"))) >= 14
     assert os.access(render.STATIC / "icon.svg", os.R_OK)
+
+
+def test_pages_are_right_while_runs_are_written_and_many_ask(empty, address) -> None:
+    empty.end(empty.begin("train"))
+    base = address(empty)
+
+    def ask(path: str) -> int:
+        with urlopen(base + path, timeout=30) as answer:
+            answer.read()
+            return int(answer.status)
+
+    with ThreadPoolExecutor(6) as pool:
+        asked = [pool.submit(ask, path) for path in ("/", "/runs.json", "/pipeline", "/models", "/runs") * 6]
+        for _ in range(20):
+            empty.end(empty.begin("train"))
+            empty.flush()
+        assert {one.result() for one in asked} == {200}
+    with urlopen(f"{base}/runs.json", timeout=30) as answer:
+        assert len(json.load(answer)["runs"]) == 21

@@ -85,3 +85,10 @@ def test_a_misspelt_parameter_names_the_right_one(parameters: Parameters) -> Non
     assert raised.value.message == "no parameter `train.dept`"
     assert "`train.depth`" in raised.value.hints[0]
     assert parameters["train"].get("dept", 5) == 5
+
+
+def test_a_parameter_that_is_not_there_was_asked_for_all_the_same(
+    parameters: Parameters, asked: dict[str, Any]
+) -> None:
+    assert parameters["train"].get("later", 5) == 5
+    assert asked == {"train.later": None}

@@ -5,7 +5,8 @@
   without any answer
 - `data/outcomes.parquet`: the answers of those, with the moment at which each was known
 
-A flight that was cancelled or diverted never arrives: it has no answer.
+Months are those of UTC, in which a deployment's windows are counted; the last flights of New Year's Eve
+leave in 2014 and are in none. A flight that was cancelled or diverted never arrives: it has no answer.
 """
 
 from pathlib import Path
@@ -17,16 +18,20 @@ import pyarrow.parquet as pq
 
 import drystone as ds
 
+connection = duckdb.connect()
+connection.execute("SET TimeZone = 'UTC'")
+
 # `tailnum` finds the plane and `month` the file; a model gets neither.
-spine = duckdb.sql("""
+spine = connection.sql("""
     SELECT
-        flight_id, sched_dep, carrier, origin, dest, distance, tailnum, month,
+        flight_id, sched_dep, carrier, origin, dest, distance, tailnum,
+        strftime(sched_dep, '%Y-%m') AS month,
         hour * 60 + minute AS minute_of_day,
         isodow(make_date(year, month, day)) AS weekday
     FROM 'data/flights.parquet'
     ORDER BY sched_dep, flight_id
 """).to_arrow_table()
-outcomes = duckdb.sql("""
+outcomes = connection.sql("""
     SELECT flight_id, arr_delay > 15 AS late, landed_at
     FROM 'data/flights.parquet'
     WHERE arr_delay IS NOT NULL
@@ -47,9 +52,9 @@ def write(name: str, table: pa.Table) -> None:
     print(f"{name:22} {table.num_rows:8,} rows")
 
 
-first = asked.filter(pc.less_equal(months, 3))
+first = asked.filter(pc.less_equal(months, "2013-03"))
 training = first.join(outcomes.drop_columns("landed_at"), "flight_id", join_type="inner")
 write("training.parquet", training.sort_by([("sched_dep", "ascending"), ("flight_id", "ascending")]))
-for month in range(4, 13):
-    write(f"months/2013-{month:02}.parquet", asked.filter(pc.equal(months, month)))
+for month in [f"2013-{number:02}" for number in range(4, 13)]:
+    write(f"months/{month}.parquet", asked.filter(pc.equal(months, month)))
 write("outcomes.parquet", outcomes)

@@ -44,8 +44,13 @@ def invariant(
         raise UsageError(f"the perturbation makes {len(after)} rows of {len(before)}")
     moved = np.abs(after - before) > max(tolerance, _SAME) if is_number else after != before
     touched = [name for name in changed if not np.array_equal(_plain(changed[name]), _plain(columns[name]))]
-    what = f"the answer moves when {' and '.join(f'`{name}`' for name in touched) or 'nothing'} changes"
-    largest = f", by up to {number(float(np.abs(after - before).max()))}" if is_number and len(before) else ""
+    by = f" by more than {number(tolerance)}" if is_number and tolerance else ""
+    what = f"the answer moves{by} when {', '.join(f'`{name}`' for name in touched) or 'nothing'} changes"
+    largest = (
+        f"; it moves by up to {number(float(np.abs(after - before).max()))}"
+        if is_number and len(before)
+        else ""
+    )
     name = f"invariant to {_name_of(perturbation)}"
     return _share(name, int(moved.sum()), len(moved), limit, what, largest, record)
 
@@ -125,7 +130,10 @@ def _share(name: str, bad: int, n: int, limit: float, what: str, also: str, reco
         return record(name, "unsure", n=0, threshold=threshold, why="there is no row to judge")
     verdict = "pass" if bad / n <= limit else "fail"
     why = f"in {bad:,} of {n:,} rows {what}{also}"
-    return record(name, verdict, value=bad / n, interval=wilson(bad, n), n=n, threshold=threshold, why=why)
+    interval = wilson(bad, n)
+    return record(
+        name, verdict, value=bad / n, interval=interval, n=n, threshold=threshold, why=why, exact=True
+    )
 
 
 def _mean(values: Array) -> Estimate | Unknown:

@@ -38,6 +38,9 @@ class Claim(msgspec.Struct, frozen=True):
 
     Attributes:
         name: what was measured, e.g. `auc`; without the threshold, so that it names the claim for good.
+        exact: whether the value is judged as it is; the interval then is for those who take the rows for
+            a sample, and no verdict rests on it.
+        scope: on which rows, e.g. `on training where month == 3`, "" for all rows of the subject.
         subject: the object judged, "" where nothing is recorded.
         about: the reference of the subject, e.g. `model:late-arrival`.
         threshold: what must hold, e.g. `>= 0.7`.
@@ -57,6 +60,18 @@ class Claim(msgspec.Struct, frozen=True):
     why: str = ""
     at: str = ""
     parts: tuple[Part, ...] = ()
+    scope: str = ""
+    exact: bool = False
+
+    @property
+    def measured(self) -> str:
+        """What was found, in words."""
+        return found(self.value, None if self.exact else self.interval, self.n)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What no two claims of one test share."""
+        return self.name, self.scope, self.about
 
 
 class Judgement:
@@ -84,8 +99,7 @@ class Judgement:
 
     def __repr__(self) -> str:
         claim = self.claim
-        measured = found(claim.value, claim.interval, claim.n)
-        return f"{claim.name} {measured}, required {claim.threshold}: {claim.verdict}"
+        return f"{claim.name} {claim.measured}, required {claim.threshold}: {claim.verdict}"
 
 
 class ClaimLog:
@@ -114,9 +128,9 @@ class ClaimLog:
 
     def add(self, claim: Claim) -> Judgement:
         """Keep a claim, with the place it was made at; a second one of that name is numbered."""
-        taken = {(other.name, other.subject, other.about) for other in self.claims}
+        taken = {other.key for other in self.claims}
         name, number = claim.name, 1
-        while (name, claim.subject, claim.about) in taken:
+        while (name, claim.scope, claim.about) in taken:
             number += 1
             name = f"{claim.name} #{number}"
         kept = msgspec.structs.replace(claim, name=name, at=caller())
@@ -158,13 +172,13 @@ def number(value: float) -> str:
 
 
 def found(value: float | None, interval: tuple[float, float] | None, n: int | None) -> str:
-    """`0.741 [0.733, 0.749] n=12,000`, without what is unknown."""
+    """`0.741 [0.733, 0.749] n=12,000`, without what is unknown or said twice."""
     words = [] if value is None else [number(value)]
     if interval is not None:
         words.append(f"[{number(interval[0])}, {number(interval[1])}]")
-    if n is not None:
+    if n is not None and n != value:
         words.append(f"n={n:,}")
-    return " ".join(words) or "not measured"
+    return " ".join(words)
 
 
 def caller() -> str:

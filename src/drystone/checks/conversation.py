@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -110,7 +111,7 @@ class Conversation:
 
     def close(self, status: int, session: Session, commit: str | None) -> CheckSession:
         """End the run and say how it went."""
-        stopped = self._stopped(status)
+        stopped = self._stopped(status, [one.about for one in session.given])
         missed = (
             [check for check in self._collected if check not in self._outcomes] if not session.given else []
         )
@@ -144,7 +145,7 @@ class Conversation:
             entries.append({"check": check, "kind": kind, "about": about, "verdict": verdict})
         return msgspec.json.encode(entries).decode()
 
-    def _stopped(self, status: int) -> str:
+    def _stopped(self, status: int, given: list[str]) -> str:
         if self._finished is None:
             how = f"was killed by signal {-status}" if status < 0 else f"ended with exit code {status}"
             return f"pytest {how} before it was done"
@@ -156,7 +157,9 @@ class Conversation:
             case 4:
                 return "pytest did not understand how it was called"
             case 5 if not self._broken:
-                return "there is no check of this" if self._collected else "no file in `checks/` has a test"
+                return f"no check is about {', '.join(given)}" if given else "no file in `checks/` has a test"
+        if given and all(one.verdict == "skipped" for one in self._outcomes.values()):
+            return f"no check is about {', '.join(given)}"
         return ""
 
     def _tail(self) -> str:
@@ -172,6 +175,7 @@ def evidence_of(one: Outcome, run: str, clock: Clock) -> Iterator[Evidence]:
     if one.verdict == "skipped":
         return
     several = len(one.claims) > 1 or (bool(one.claims) and bool(one.why))
+    names = Counter((claim.name, claim.about) for claim in one.claims)
 
     def record(check: str, subject: str, about: str, verdict: Verdict, why: str) -> Evidence:
         now = clock.now()
@@ -179,9 +183,12 @@ def evidence_of(one: Outcome, run: str, clock: Clock) -> Iterator[Evidence]:
 
     for claim in one.claims:
         if claim.subject:
-            check = f"{one.check}[{claim.name}]" if several else one.check
+            twin = names[claim.name, claim.about] > 1
+            name = f"{claim.name} {claim.scope}".rstrip() if twin else claim.name
+            check = f"{one.check}[{name}]" if several else one.check
+            why = "; ".join(filter(None, (claim.scope, claim.why)))
             yield msgspec.structs.replace(
-                record(check, claim.subject, claim.about, claim.verdict, claim.why),
+                record(check, claim.subject, claim.about, claim.verdict, why),
                 value=claim.value,
                 interval=claim.interval,
                 n=claim.n,

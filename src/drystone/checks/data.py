@@ -203,8 +203,9 @@ class Data:
         return self._opened
 
     def _claim(self, name: str, verdict: Verdict, threshold: str, **rest: Any) -> None:
-        subject, name = self.subject, name + self._rows().suffix
-        self._log.add(Claim(name, subject.object, subject.about, verdict, threshold=threshold, **rest))
+        subject, scope = self.subject, self._rows().scope
+        claim = Claim(name, subject.object, subject.about, verdict, threshold=threshold, scope=scope, **rest)
+        self._log.add(claim)
 
     def _share(self, name: str, bad: int, n: int, limit: float, what: str, also: str = "") -> None:
         """Judge a share of rows, exactly."""
@@ -216,7 +217,9 @@ class Data:
             return
         verdict: Verdict = "pass" if bad / n <= limit else "fail"
         why = f"{bad:,} of {n:,} rows {what}{also}"
-        self._claim(name, verdict, threshold, value=bad / n, interval=wilson(bad, n), n=n, why=why)
+        self._claim(
+            name, verdict, threshold, value=bad / n, interval=wilson(bad, n), n=n, exact=True, why=why
+        )
 
 
 class Column:

@@ -123,15 +123,16 @@ class SlicedMeasure:
             )
         measured = [part for part in parts if part.value is not None]
         sign = 1 if operator[0] == ">" else -1
-        last = min(measured, key=lambda part: sign * (part.value or 0.0), default=parts[0])
+        worst_one = min(measured, key=lambda part: sign * (part.value or 0.0), default=parts[0])
+        reason = f": {worst_one.why}" if worst_one.why else ""
         return self._record(
             self.name,
             worst([part.verdict for part in parts]),
-            value=last.value,
-            interval=last.interval,
-            n=last.n,
+            value=worst_one.value,
+            interval=worst_one.interval,
+            n=worst_one.n,
             threshold=f"{operator} {number(threshold)}",
-            why=f"{_tally(parts)}; the last is `{last.name}`{left}",
+            why=f"{_tally(parts)}; the worst is `{worst_one.name}`{reason}{left}",
             parts=tuple(parts),
         )
 

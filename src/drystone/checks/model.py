@@ -135,7 +135,7 @@ class Judged:
         Raises:
             UsageError: there is none of that name, or it does not suit the model or the labels.
         """
-        return Measure(self._title(name), estimate(name, self._predictions(name)), self._record)
+        return Measure(name, estimate(name, self._predictions(name)), self._record)
 
     def by(self, column: str, *, min_rows: int = 100, bins: int = 4) -> Slices:
         """The rows sliced by the values of a column; numbers of many values by quantiles.
@@ -158,7 +158,7 @@ class Judged:
             NotFound: there is no such version, or only an alias with a similar name.
         """
         ours = self._model.subject
-        name = self._title(f"{metric} not worse than {other}")
+        name = f"{metric} not worse than {other}"
         higher = find(metric).better == "higher"
         limit = -margin if higher else margin
         subjects = self._model._subjects
@@ -185,7 +185,7 @@ class Judged:
             max: share of rows whose answer may move. Rows are cases to get right here, not a sample:
                 the share is judged exactly.
         """
-        return behaviour.invariant(self._answers, perturbation, tolerance, max, self._titled)
+        return behaviour.invariant(self._answers, perturbation, tolerance, max, self._record)
 
     def direction(
         self,
@@ -204,14 +204,14 @@ class Judged:
             max: if given, the share of rows whose score may move the other way, judged exactly; if
                 left out, the mean change must lie on the right side with its whole interval.
         """
-        return behaviour.direction(self._answers, column, up, by, max, self._titled)
+        return behaviour.direction(self._answers, column, up, by, max, self._record)
 
     def faster_than(self, ms: float, *, rows: int = 1) -> Judgement:
         """A typical call with so many rows takes less than `ms` milliseconds on this machine.
 
         The median of repeated calls, with its distribution-free interval.
         """
-        return behaviour.faster_than(self._answers, ms, rows, self._titled)
+        return behaviour.faster_than(self._answers, ms, rows, self._record)
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -242,15 +242,10 @@ class Judged:
         values = values if self._labels.kept is None else values[self._labels.kept]
         return np.asarray(np.unique(values.astype(str), return_inverse=True)[1])
 
-    def _title(self, name: str) -> str:
-        return f"{name} on {self._rows.name}"
-
-    def _titled(self, name: str, verdict: Any, **rest: Any) -> Judgement:
-        return self._record(self._title(name), verdict, **rest)
-
     def _record(self, name: str, verdict: Any, **rest: Any) -> Judgement:
         subject = self._model.subject
-        return self._model._log.add(Claim(name, subject.object, subject.about, verdict, **rest))
+        scope = f"on {self._rows.name}"
+        return self._model._log.add(Claim(name, subject.object, subject.about, verdict, scope=scope, **rest))
 
     def _compared(self, other: str, name: str, verdict: Any, **rest: Any) -> Judgement:
         why = f"the value is the difference to `{other}`"
@@ -278,8 +273,7 @@ class Slices:
                 small[value] = len(rows)
             else:
                 slices[value] = estimate(name, whole.take(rows))
-        title = self._judged._title(name) + f" by {self._column}"
-        return SlicedMeasure(title, slices, small, self._min_rows, self._judged._record)
+        return SlicedMeasure(f"{name} by {self._column}", slices, small, self._min_rows, self._judged._record)
 
 
 def predictor_of(subjects: Subjects, subject: Subject) -> Predictor:

@@ -38,7 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
         session = read_session(Path(file))
         config.stash[SESSION] = session
-        config.pluginmanager.register(Recording(session), "drystone-recording")
+        worker = hasattr(config, "workerinput")  # of pytest-xdist
+        config.pluginmanager.register(Recording(session, worker=worker), "drystone-recording")
     else:
         config.args[:] = [each for argument in config.args for each in _expanded(config, argument)]
 

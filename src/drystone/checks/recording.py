@@ -29,10 +29,15 @@ def read_session(file: Path) -> Session:
 
 
 class Recording:
-    """Hooks that append a line to the outcomes file for everything `drystone test` wants to know."""
+    """Hooks that append a line to the outcomes file for everything `drystone test` wants to know.
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    Args:
+        session: what it wants to know, and where.
+        worker: whether this is a process that another one gave its tests to; that one reports them.
+    """
+
+    def __init__(self, session: Session, *, worker: bool) -> None:
+        self._session, self._worker = session, worker
         # Appending whole lines with one write each: what was said stays said if the process dies.
         self._file = os.open(session.outcomes, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
 
@@ -46,16 +51,17 @@ class Recording:
             config.hook.pytest_deselected(items=left_out)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
+        if report.failed and not self._worker:
             self._say(Uncollected(report.nodeid, report.longreprtext[-_TAIL:]))
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         plain = getattr(report, "drystone", None)
-        if plain is not None:
+        if plain is not None and not self._worker:
             self._say(msgspec.convert(plain, Outcome))
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        self._say(Finished(int(exitstatus)))
+        if not self._worker:
+            self._say(Finished(int(exitstatus)))
 
     def pytest_unconfigure(self) -> None:
         os.close(self._file)

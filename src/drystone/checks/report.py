@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ ORDER = {"fail": 0, "unsure": 1, "pass": 2, "skipped": 3}
 
 
 class Row(NamedTuple):
-    """One line of a report: a claim, or a test that made none.
+    """One row of a report: a claim, or a test that made none.
 
     Attributes:
         file: of the check; `test` its name in there, `claim` what it claims, "" where it claims nothing.
@@ -28,7 +28,8 @@ class Row(NamedTuple):
         required: the threshold in words.
         why: a sentence, "" where the numbers say it all.
         at: file and line of the claim.
-        about: references of what was judged.
+        about: references of what was judged; `scope` on which rows.
+        interval: the one that the verdict rests on, if one does, with the `value` in it.
     """
 
     file: str
@@ -40,22 +41,64 @@ class Row(NamedTuple):
     why: str
     at: str
     about: str
+    scope: str = ""
+    value: float | None = None
+    interval: tuple[float, float] | None = None
     parts: tuple[Part, ...] = ()
 
 
 def rows(outcomes: Iterable[Outcome]) -> list[Row]:
-    """The lines of a report in the order of the tests."""
+    """The rows of a report in the order of the tests."""
     return [row for one in outcomes for row in rows_of(one)]
 
 
 def rows_of(one: Outcome) -> list[Row]:
-    """The lines of one test."""
+    """The rows of one test."""
     file, _, test = one.check.partition("::")
-    lines = [_claim_row(file, test, claim) for claim in one.claims]
-    if one.why or not lines:
+    those = [_claim_row(file, test, claim) for claim in one.claims]
+    if one.why or not those:
         about = ", ".join(one.subjects)
-        lines.append(Row(file, test, "", one.verdict, "", "", one.why, one.at, about))
-    return lines
+        those.append(Row(file, test, "", one.verdict, "", "", one.why, one.at, about))
+    return those
+
+
+class Line(NamedTuple):
+    """One line for a terminal: a verdict, a test, what was found, and a sentence about it."""
+
+    verdict: str
+    test: str
+    found: str
+    why: str
+
+
+def base(check: str) -> str:
+    """The test without the parameters of one of its cases."""
+    return check.partition("[")[0]
+
+
+def lines(cases: Sequence[Outcome]) -> list[Line]:
+    """The cases of one test on as few lines as tell all that did not pass."""
+    if len(cases) > 1 and all(one.verdict == "pass" for one in cases):
+        name = base(cases[0].check).partition("::")[2]
+        claims = sum(len(one.claims) for one in cases)
+        return [Line("pass", name, f"{len(cases)} cases" + (f", {claims} claims hold" if claims else ""), "")]
+    return [line for one in cases for line in _lines_of(one)]
+
+
+def _lines_of(one: Outcome) -> list[Line]:
+    those = rows_of(one)
+    if one.verdict == "pass" and len(those) > 1:
+        return [Line("pass", those[0].test, f"{len(those)} claims hold", "")]
+    told = [row for row in those if row.verdict != "pass" or one.verdict == "pass"]
+    return [_line(row) for row in told]
+
+
+def _line(row: Row) -> Line:
+    words = " ".join(filter(None, (row.claim, row.measured)))
+    required = f", required {row.required}" if row.required else ""
+    if row.verdict == "pass" or not row.why:
+        return Line(row.verdict, row.test, words + required, "")
+    return Line(row.verdict, row.test, words + required, row.why + (f" ({row.at})" if row.at else ""))
 
 
 def _claim_row(file: str, test: str, claim: Claim) -> Row:
@@ -64,11 +107,14 @@ def _claim_row(file: str, test: str, claim: Claim) -> Row:
         test,
         claim.name,
         claim.verdict,
-        found(claim.value, claim.interval, claim.n) if claim.n is not None or claim.value is not None else "",
+        claim.measured,
         claim.threshold,
         claim.why,
         claim.at,
         claim.about,
+        claim.scope,
+        claim.value,
+        None if claim.exact else claim.interval,
         claim.parts,
     )
 
@@ -90,37 +136,37 @@ def subjects(session: CheckSession) -> str:
 
 def markdown(session: CheckSession) -> str:
     """The report as GitHub-flavoured Markdown: what needs attention first, then everything."""
-    lines = [
+    text = [
         f"## {MARKS[session.verdict]} Checks: {session.verdict}",
         "",
         f"{summary(session)}, of {_escape(subjects(session))}.",
         "",
     ]
     if session.stopped:
-        lines += [f"**The session is not whole: {_escape(session.stopped)}.**", ""]
+        text += [f"**The session is not whole: {_escape(session.stopped)}.**", ""]
     for broken in session.broken:
-        lines += [f"**{_escape(broken.path)} could not be read:**", "", *_block(broken.why), ""]
+        text += [f"**{_escape(broken.path)} could not be read:**", "", *_block(broken.why), ""]
     everything = sorted(rows(session.outcomes), key=lambda row: ORDER[row.verdict])
     if everything:
-        lines += ["| verdict | check | found | required | why |", "|---|---|---|---|---|"]
-        lines += [_markdown_row(row) for row in everything]
+        text += ["| verdict | check | found | required | why |", "|---|---|---|---|---|"]
+        text += [_markdown_row(row) for row in everything]
     for row in everything:
         if row.parts:
-            lines += ["", f"<details><summary>{_escape(row.test)}: {_escape(row.claim)}</summary>", ""]
-            lines += ["| verdict | slice | found | why |", "|---|---|---|---|"]
-            lines += [
+            text += ["", f"<details><summary>{_escape(row.test)}: {_escape(row.claim)}</summary>", ""]
+            text += ["| verdict | slice | found | why |", "|---|---|---|---|"]
+            text += [
                 f"| {_verdict(part.verdict)} | {_escape(part.name)} "
                 f"| {found(part.value, part.interval, part.n)} | {_escape(part.why)} |"
                 for part in row.parts
             ]
-            lines += ["", "</details>"]
+            text += ["", "</details>"]
     commit = f", commit {session.commit[:12]}" if session.commit else ""
-    lines += [
+    text += [
         "",
         f"Run {short(session.run)}{commit}, {to_iso(session.started)}, {session.seconds:.1f} s.",
         "",
     ]
-    return "\n".join(lines)
+    return "\n".join(text)
 
 
 def write(session: CheckSession, folder: Path, stem: str) -> tuple[Path, Path]:
@@ -139,9 +185,9 @@ def write(session: CheckSession, folder: Path, stem: str) -> tuple[Path, Path]:
 
 
 def _markdown_row(row: Row) -> str:
-    check = f"{_escape(row.file)}<br>**{_escape(row.test)}**" + (
-        f"<br>{_escape(row.claim)}" if row.claim else ""
-    )
+    check = f"{_escape(row.file)}<br>**{_escape(row.test)}**"
+    if row.claim:
+        check += f"<br>{_escape(f'{row.claim} {row.scope}')}"
     cells = [_verdict(row.verdict), check, _escape(row.measured), _escape(row.required), _escape(row.why)]
     return f"| {' | '.join(cells)} |"
 

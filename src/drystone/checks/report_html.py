@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from drystone.checks.claims import MARKS, Part, found
@@ -21,21 +22,25 @@ _STYLE = """
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 72rem; background: var(--paper);
   color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
-h2 { font: 1.05rem ui-monospace, monospace; margin: 2.25rem 0 .5rem; overflow-wrap: anywhere; }
+h2 { font: 600 1rem/1.5 ui-monospace, monospace; margin: 2.25rem 0 .25rem; overflow-wrap: anywhere; }
 p { margin: .25rem 0; } .dim { color: var(--dim); } .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
-th, td { text-align: left; vertical-align: top; padding: .5rem .75rem .5rem 0;
+th, td { text-align: left; vertical-align: top; padding: .55rem 1rem .55rem 0;
   border-top: 1px solid var(--line); }
-thead th { border-top: 0; font-weight: 600; color: var(--dim); }
-tbody th { font-weight: 400; overflow-wrap: anywhere; min-width: 14rem; }
-.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
-.verdict { font-weight: 700; white-space: nowrap; }
-.pass { color: var(--pass); } .fail { color: var(--fail); }
+th[scope=col] { border-top: 0; font-weight: 400; color: var(--dim); padding-block: .25rem; }
+th[scope=row] { font-weight: 400; overflow-wrap: anywhere; width: 99%; min-width: 14rem; }
+th b { font-weight: 600; } th p { font-size: .88rem; }
+td { white-space: nowrap; font-variant-numeric: tabular-nums; }
+.verdict { font-weight: 700; } .pass { color: var(--pass); } .fail { color: var(--fail); }
 .unsure { color: var(--unsure); } .skipped { color: var(--skipped); }
+svg { display: block; margin-top: .35rem; }
+svg .axis { stroke: var(--dim); } svg .bar { stroke: currentColor; stroke-width: 3; }
 pre { overflow-x: auto; padding: .75rem; border: 1px solid var(--line); font-size: .85rem; }
-summary { cursor: pointer; padding: .3rem 0; }
+summary { cursor: pointer; padding: .3rem 0; } details table { margin-bottom: .5rem; }
 caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 """
+_THRESHOLD = re.compile(r"[<>]=? (-?[0-9][0-9,]*(?:\.[0-9]+)?(?:e-?[0-9]+)?)")
+_WIDE, _HIGH = 168, 14
 
 
 def html(session: CheckSession) -> str:
@@ -96,8 +101,10 @@ def _files(everything: list[Row]) -> list[str]:
 
 def _table(file: str, those: list[Row]) -> list[str]:
     return [
-        f'<h2>{escape(file)}</h2>\n<div class="scroll"><table><caption>Checks of {escape(file)}</caption>',
-        f"<thead><tr>{_heads('verdict', 'check', 'found', 'required', 'why')}</tr></thead><tbody>",
+        f"<h2>{escape(file)}</h2>",
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(file)}">',
+        f"<table><caption>Checks of {escape(file)}</caption>",
+        f"<thead><tr>{_heads('verdict', 'check', 'found', 'required')}</tr></thead><tbody>",
         *map(_row, those),
         "</tbody></table></div>",
     ]
@@ -108,13 +115,34 @@ def _heads(*names: str) -> str:
 
 
 def _row(row: Row) -> str:
-    claim = f'<br><span class="dim">{escape(row.claim)}</span>' if row.claim else ""
-    where = f'<br><span class="dim">{escape(row.at)}</span>' if row.at and row.verdict != "pass" else ""
-    about = f'<br><span class="dim">{escape(row.about)}</span>' if row.about else ""
+    claim = f" {escape(row.claim)}" if row.claim else ""
+    notes = [row.why, " ".join(filter(None, (row.about, row.scope)))]
+    if row.verdict in ("fail", "unsure"):
+        notes.append(row.at)
+    below = "".join(f'<p class="dim">{escape(note)}</p>' for note in notes if note)
     return (
-        f'<tr><td>{_verdict(row.verdict)}</td><th scope="row">{escape(row.test)}{claim}{about}</th>'
-        f'<td class="number">{escape(row.measured)}</td><td>{escape(row.required)}</td>'
-        f"<td>{escape(row.why)}{where}{_parts(row.parts)}</td></tr>"
+        f"<tr><td>{_verdict(row.verdict)}</td>"
+        f'<th scope="row"><b>{escape(row.test)}</b>{claim}{below}{_parts(row.parts)}</th>'
+        f"<td>{escape(row.measured)}{_picture(row)}</td><td>{escape(row.required)}</td></tr>"
+    )
+
+
+def _picture(row: Row) -> str:
+    """The interval as a bar with its value, and the threshold as a line across; the text says the same."""
+    wanted = _THRESHOLD.match(row.required)
+    if row.interval is None or row.value is None or wanted is None:
+        return ""
+    threshold = float(wanted[1].replace(",", ""))
+    low, high = min(row.interval[0], threshold), max(row.interval[1], threshold)
+    margin = 0.1 * (high - low) or 1.0
+    scale = _WIDE / (high - low + 2 * margin)
+    at = [round((x - low + margin) * scale, 1) for x in (*row.interval, row.value, threshold)]
+    middle = _HIGH / 2
+    return (
+        f'<svg width="{_WIDE}" height="{_HIGH}" aria-hidden="true" class="{row.verdict}">'
+        f'<line class="axis" x1="{at[3]}" x2="{at[3]}" y1="0" y2="{_HIGH}" stroke-dasharray="2 2"/>'
+        f'<line class="bar" x1="{at[0]}" x2="{at[1]}" y1="{middle}" y2="{middle}"/>'
+        f'<circle cx="{at[2]}" cy="{middle}" r="4" fill="currentColor"/></svg>'
     )
 
 
@@ -122,15 +150,15 @@ def _parts(parts: tuple[Part, ...]) -> str:
     if not parts:
         return ""
     lines = "".join(
-        f'<tr><td>{_verdict(part.verdict)}</td><th scope="row">{escape(part.name)}</th>'
-        f'<td class="number">{escape(found(part.value, part.interval, part.n))}</td>'
-        f"<td>{escape(part.why)}</td></tr>"
+        f'<tr><td>{_verdict(part.verdict)}</td><th scope="row">{escape(part.name)}'
+        + (f'<p class="dim">{escape(part.why)}</p>' if part.why else "")
+        + f"</th><td>{escape(found(part.value, part.interval, part.n))}</td></tr>"
         for part in parts
     )
     return (
-        f"<details><summary>{len(parts)} slices</summary><table><caption>Slices</caption><thead><tr>"
-        f"{_heads('verdict', 'slice', 'found', 'why')}"
-        f"</tr></thead><tbody>{lines}</tbody></table></details>"
+        f"<details><summary>{len(parts)} slices</summary><table><caption>Slices</caption>"
+        f"<thead><tr>{_heads('verdict', 'slice', 'found')}</tr></thead><tbody>{lines}</tbody></table>"
+        "</details>"
     )
 
 

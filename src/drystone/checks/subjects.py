@@ -254,9 +254,7 @@ def restore_version(store: ObjectStore, version: VersionRegistered, path: Path) 
     if not store.has(version.object):
         raise NotFound(
             f"`{version.kind}:{version.name}@v{version.version}` is not in the local store",
-            hints=[f"bring it back with the run that made it: `drystone show {version.run}`"]
-            if version.run
-            else [],
+            hints=[f"see how it was made with `drystone show {version.run}`"] if version.run else [],
         )
     with store.open(version.object) as content:
         is_tree = content.read(len(HEADER)) == HEADER.encode()

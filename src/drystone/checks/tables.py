@@ -46,7 +46,7 @@ class Rows:
     """The rows of one dataset, or those that meet conditions, read as needed and kept.
 
     Attributes:
-        name: the dataset's name and the conditions.
+        scope: the conditions in words, "" for all rows; `name` has the dataset's name before it.
 
     Raises:
         ProjectInvalid: it is no table that can be read.
@@ -55,10 +55,10 @@ class Rows:
 
     def __init__(self, subjects: Subjects, subject: Subject, conditions: tuple[Condition, ...] = ()) -> None:
         self.subject, self.conditions = subject, conditions
-        self.suffix = f" where {' and '.join(map(str, conditions))}" if conditions else ""
-        self.name = subject.name + self.suffix
+        self.scope = f"where {' and '.join(map(str, conditions))}" if conditions else ""
+        self.name = f"{subject.name} {self.scope}".rstrip()
         #: Names these rows among all that a session may read.
-        self.key = (str(subject.path), subject.object, self.suffix)
+        self.key = (str(subject.path), subject.object, self.scope)
         self._cache = subjects.cache
         self._dataset = self._once("dataset", lambda: _open(subject))
         self.schema: pa.Schema = self._dataset.schema

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from drystone.checks.claims import MARKS, Claim, ClaimLog, found, worst
+from drystone.checks.claims import MARKS, Claim, ClaimLog, worst
 from drystone.checks.outcome import Kind, Outcome, Read, TestVerdict
 from drystone.core.errors import DrystoneError
 
@@ -110,8 +110,8 @@ def _reads(log: ClaimLog | None) -> tuple[Read, ...]:
 
 def _line(claim: Claim, root: Path) -> str:
     place = _relative(claim, root).at
-    measured = found(claim.value, claim.interval, claim.n)
-    text = f"{MARKS[claim.verdict]} {claim.verdict}  {claim.name}: {measured}, required {claim.threshold}"
+    what = " ".join(filter(None, (claim.name, claim.scope, claim.measured)))
+    text = f"{MARKS[claim.verdict]} {claim.verdict}  {what}, required {claim.threshold}"
     return "\n".join([text, *([f"    {claim.why}"] if claim.why else []), f"    {place}"])
 
 

@@ -43,13 +43,9 @@ def run(arguments: Namespace, context: Context) -> int:
     )
     if arguments.output:
         write(table, context.cwd / arguments.output)
-    said = {
-        "rows": table.num_rows,
-        "columns": table.column_names,
-        "views": names,
-        "output": arguments.output,
-    }
     if context.json_mode:
+        data = {} if arguments.output else {"data": table.to_pydict()}
+        said = {"rows": table.num_rows, "columns": table.column_names, "output": arguments.output, **data}
         context.json(said)
     elif arguments.output:
         context.note(f"wrote {table.num_rows:,} rows, {table.num_columns} columns to `{arguments.output}`")

@@ -18,7 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         sys.stdout.write(f"drystone {__version__}\n")
         return 0
-    from drystone.cli import parse
+    from drystone.cli import extras, parse
     from drystone.cli.context import Context
     from drystone.core.errors import DrystoneError
 
@@ -35,6 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone, e.g. `drystone log | head`: nothing more to say to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except ModuleNotFoundError as error:
+        lacking = extras.explain(error)
+        if lacking is None:
+            context.bug()
+            return EXIT_BUG
+        context.error(lacking)
+        return lacking.exit
     except Exception:  # noqa: BLE001  the process boundary: a bug becomes one line and a file
         context.bug()
         return EXIT_BUG

@@ -63,7 +63,7 @@ def aggregates(view: Prepared, keys: Sequence[tuple[str, str]], *, nano: bool) -
     """SQL that gives, for each row of `__spine` in its order, the view's windowed columns.
 
     Where a row is known a fixed time after its event, spine and rows lie on one axis and each window
-    is a frame of it, n log n for any aggregate. Where arrivals vary a window is not a frame: rows meet
+    is a frame of it, n log n for any aggregate (the condition of a spine row is null). Where arrivals vary a window is not a frame: rows meet
     the spine rows of their own and the next stretch of the window's length, and are then filtered, so
     that costs as many pairs as the windows hold rows.
 
@@ -91,7 +91,7 @@ def aggregates(view: Prepared, keys: Sequence[tuple[str, str]], *, nano: bool) -
 
 def _on_one_axis(view: Prepared, keys: Sequence[tuple[str, str]], *, nano: bool) -> str:
     frames = ", ".join(
-        f"{window.call} FILTER (WHERE {window.condition} AND __row IS NULL) OVER ("
+        f"{window.call} FILTER (WHERE {window.condition}) OVER ("
         f"PARTITION BY {', '.join(quoted(key) for _, key in keys)} ORDER BY __known "
         f"RANGE BETWEEN {_length(window.length - view.header.delay, nano) - 1} PRECEDING AND CURRENT ROW"
         f") AS {window.column}"
@@ -113,7 +113,7 @@ def _by_stretches(view: Prepared, keys: Sequence[tuple[str, str]], *, nano: bool
     for length in sorted({window.length for window in view.windows}):
         span = _length(length, nano)
         calls = ", ".join(
-            f"{window.call} FILTER (WHERE {window.condition} AND __rid IS NOT NULL) AS {window.column}"
+            f"{window.call} FILTER (WHERE {window.condition}) AS {window.column}"
             for window in view.windows
             if window.length == length
         )

@@ -31,17 +31,22 @@ def edges(ledger: Ledger, run: str) -> list[Edge]:
     return [Edge(run, direction, path, name, bool(tree)) for run, direction, path, name, tree in rows]
 
 
-def producer(ledger: Ledger, object_id: str, *, before: str | None = None) -> runs.RunRow | None:
+def producer(
+    ledger: Ledger, object_id: str, *, path: str = "", before: str | None = None
+) -> runs.RunRow | None:
     """The newest run that wrote this object, None where no run did.
 
     Args:
         ledger: where to look.
         object_id: whole object id.
+        path: where it was found; a run that wrote it there goes before one that wrote the same bytes
+            elsewhere.
         before: a run id; only runs that started before it.
     """
     rows = ledger.query(
-        "SELECT run FROM edge WHERE object = ? AND direction = 'write' AND run < ? ORDER BY run DESC LIMIT 1",
-        (object_id, before or "g"),
+        "SELECT run FROM edge WHERE object = ? AND direction = 'write' AND run < ? "
+        "ORDER BY path = ? DESC, run DESC LIMIT 1",
+        (object_id, before or "g", path),
     )
     return runs.get(ledger, rows[0][0]) if rows else None
 
@@ -68,7 +73,7 @@ def upstream(ledger: Ledger, run: str) -> list[Origin]:
                 if edge.direction == "write" or edge.object in seen:
                     continue
                 seen.add(edge.object)
-                maker = producer(ledger, edge.object, before=identifier)
+                maker = producer(ledger, edge.object, path=edge.path, before=identifier)
                 origins.append(Origin(edge, maker, depth))
                 if maker is not None:
                     following.append(maker.run)

@@ -14,7 +14,6 @@ import numpy as np
 from drystone.core.clock import to_iso
 from drystone.monitoring.columns import Array, Kind, Sample
 
-DECILES = np.linspace(0, 1, 11)[1:-1]
 #: Up to so many distinct numbers in both samples together, each is a cell.
 FEW = 20
 MISSING, RARE, UNSEEN = "missing", "rare values", "unseen values"
@@ -60,8 +59,8 @@ def expected(cells: Cells) -> Array:
     return np.asarray(cells.totals * (smaller / cells.totals.sum()))
 
 
-def pool(cells: Cells, rare: Array, *, unseen_apart: bool) -> Cells:
-    """Put the cells marked rare into one; those the reference never saw into one of their own."""
+def pool(cells: Cells, rare: Array, *, unseen_apart: bool = False) -> Cells:
+    """Put the cells marked rare into one; if asked, those the reference never saw into one of their own."""
     unseen = rare & (cells.reference == 0) if unseen_apart else np.zeros_like(rare)
     kept = cells.select(~rare)
     names, a, b = list(kept.names), list(kept.reference), list(kept.current)
@@ -87,7 +86,7 @@ def effect(cells: Cells) -> float:
 
 
 def largest_change(cells: Cells) -> str:
-    """The cell that weighs most in the effect, in words: `missing: 0.1 % -> 61 %`."""
+    """The cell that weighs most in the effect, in words: `missing: 0.1 % → 61 %`."""
     a, b = cells.reference + 0.5, cells.current + 0.5
     p, q = a / a.sum(), b / b.sum()
     at = int(np.argmax((p - q) * np.log(p / q)))
@@ -103,7 +102,9 @@ def _count_numbers(reference: Array, current: Array, kind: Kind) -> tuple[list[s
 
     def count(numbers: Array, finite: Array) -> Array:
         # A cell begins at every edge, and behind each atom as well: an atom is a cell of its own.
-        begins = np.sort(np.concatenate([finite.searchsorted(edges), finite.searchsorted(atoms, side="right")]))
+        begins = np.sort(
+            np.concatenate([finite.searchsorted(edges), finite.searchsorted(atoms, side="right")])
+        )
         infinite = [np.count_nonzero(numbers == -np.inf), np.count_nonzero(numbers == np.inf)]
         return np.concatenate([np.diff(begins, prepend=0, append=len(finite)), infinite])
 
@@ -125,8 +126,9 @@ def _edges(reference: Array, current: Array) -> tuple[Array, Array]:
             return together, together
     if not len(reference):
         return reference, reference
-    at = np.ceil(DECILES * len(reference) - 1e-9).astype(np.int64) - 1
-    edges = np.unique(reference[at])
+    # The least values with at least k tenths of the rows at or below them.
+    deciles = [-(-tenth * len(reference) // 10) - 1 for tenth in range(1, 10)]
+    edges = np.unique(reference[deciles])
     rows = reference.searchsorted(edges, side="right") - reference.searchsorted(edges)
     return edges, edges[rows >= 0.1 * len(reference)]
 

@@ -3,8 +3,9 @@
 A feature has drifted (`fail`) when its p-value stays at or below 5 % after Benjamini-Hochberg over the
 features of the window, and its effect is at least 0.02. The first keeps false alarms of a whole window
 at 5 % however many features there are; the second keeps quiet about changes that only a large window
-can see. 0.02 is a debiased population stability index: a normal variable shifted by 0.14 of its
-standard deviation, or 0.5 % of the rows turning missing where none was.
+can see. 0.02 is a debiased population stability index: a normal variable shifted by 0.15 of its
+standard deviation, or about 0.5 % of the rows turning missing where none was. What happens to 1 % of
+the rows within the reference's outer tenths, such as outliers, stays below it.
 """
 
 from __future__ import annotations

@@ -24,12 +24,14 @@ class Labels(NamedTuple):
     """The label that stands for each prediction.
 
     Attributes:
+        path: where they were read.
         ids: prediction ids, each once.
         values: their labels, as they were written.
         repeated: rows that a newer label of the same prediction replaced.
         missing: rows without label or id; a missing label is no label, above all not a negative one.
     """
 
+    path: Path
     ids: pa.Array[Any]
     values: pa.Array[Any]
     repeated: int
@@ -65,7 +67,7 @@ def read(path: Path) -> Labels:
     order = np.lexsort((np.arange(len(times)), times))
     newest = np.empty(len(codes.dictionary), dtype=np.int64)
     newest[codes.indices.to_numpy(zero_copy_only=False)[order]] = order  # of equal places the last one stays
-    return Labels(codes.dictionary, values.take(newest), len(ids) - len(newest), missing)
+    return Labels(path, codes.dictionary, values.take(newest), len(ids) - len(newest), missing)
 
 
 def find(directory: Path, model: str) -> Path | None:

@@ -130,11 +130,12 @@ class _Codes:
         return self._known[seen]
 
     def _key(self, label: object) -> object:
-        if isinstance(label, str) and not self._text and not self._open:
-            word = label.strip().lower()
-            number = {"true": 1.0, "false": 0.0}.get(word) if word in ("true", "false") else _parsed(word)
-            return label if number is None else number
-        return label
+        """The label, or the number that a text stands for where classes are numbers or booleans."""
+        if not isinstance(label, str) or self._text or self._open:
+            return label
+        word = label.strip().lower()
+        number = {"true": 1.0, "false": 0.0}.get(word, _parsed(word))
+        return label if number is None else number
 
 
 def _name(field: Field | None) -> str | None:

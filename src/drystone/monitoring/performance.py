@@ -4,6 +4,10 @@ A measure fails when it is worse than on the model's reference sample by more th
 two intervals leave no doubt of it: both samples err, so their errors are joined (MOVER, Zou and
 Donner 2008: the distances from value to interval on the facing sides, in quadrature). It is `unsure`
 when the joint error is wider than twice the margin. Rows are held to be independent.
+
+Margins are conventions: 0.02 of AUC, accuracy and bias; a tenth of the reference for Brier score, log
+loss, MAE and RMSE. The headline alone decides about a window: the other measures also move when the
+share of positives does, with a model that is as good as ever.
 """
 
 from __future__ import annotations
@@ -114,8 +118,10 @@ def _verdict(
     reference: Reference | None,
     before: Estimate | None,
 ) -> tuple[Verdict, str]:
-    if reference is None or before is None:
+    if reference is None:
         return "unsure", "the model's reference sample has no labels to compare with"
+    if before is None:
+        return "unsure", "the reference sample is too small to tell"
     margin = measure.margin * (abs(before.value) if measure.relative else 1.0)
     labelled = len(now.label)
     if labelled < ENOUGH or found is None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from drystone.ledger.facts import FeatureVerdict, WindowJudged
 from drystone.monitoring.decision import is_drift
+from drystone.monitoring.requestlog import Skipped
 from drystone.monitoring.windows import WindowLength
 
 
@@ -81,9 +82,7 @@ class MonitorReport(NamedTuple):
         run: the run's id; None if there was nothing to judge.
         windows: those with requests, in order of time.
         labels: None where there are none.
-        foreign: lines of the request log that are not predictions, `examples` the first of them.
-        torn: files of it whose last line is cut off.
-        repeated: lines of it whose prediction id had come before.
+        skipped: what of the request log was passed over.
     """
 
     deployment: str
@@ -91,10 +90,7 @@ class MonitorReport(NamedTuple):
     run: str | None
     windows: tuple[WindowReport, ...]
     labels: LabelReport | None
-    foreign: int
-    torn: int
-    repeated: int
-    examples: tuple[str, ...]
+    skipped: Skipped
 
     @property
     def failed(self) -> bool:
@@ -126,21 +122,7 @@ class MonitorReport(NamedTuple):
 
     def notes(self) -> list[str]:
         """Sentences about what was passed over; empty when nothing was."""
-        notes = []
-        if self.foreign:
-            where = ", ".join(f"`{example}`" for example in self.examples)
-            notes.append(
-                f"passed over in the request log, as no prediction: {_count(self.foreign, 'line')}, {where}"
-            )
-        if self.torn:
-            notes.append(
-                f"passed over in the request log, as cut off: the last line of {_count(self.torn, 'file')}"
-            )
-        if self.repeated:
-            notes.append(f"passed over in the request log, as there before: {_count(self.repeated, 'line')}")
-        if self.labels is not None:
-            notes += self.labels.notes()
-        return notes
+        return self.skipped.notes() + (self.labels.notes() if self.labels is not None else [])
 
 
 def _count(number: int, noun: str) -> str:

@@ -53,21 +53,39 @@ class Answers:
         _extend(self.outputs, [row.outputs for row in rows], before)
 
 
-class RequestLog(NamedTuple):
-    """A whole log.
+class Skipped(NamedTuple):
+    """What of a log was passed over.
 
     Attributes:
-        windows: predictions by start of window, then by who answered.
         foreign: lines that are not predictions; `examples` are the first, as `FILE:LINE`.
         torn: files whose last line is cut off.
         repeated: lines whose prediction id had come before; the first one counts.
     """
 
+    foreign: int = 0
+    torn: int = 0
+    repeated: int = 0
+    examples: tuple[str, ...] = ()
+
+    def notes(self) -> list[str]:
+        """Sentences for people; empty when nothing was passed over."""
+        reasons = (
+            (self.foreign, "line", f"no prediction: {', '.join(f'`{one}`' for one in self.examples)}"),
+            (self.torn, "last line", "cut off"),
+            (self.repeated, "line", "there before"),
+        )
+        return [
+            f"of the request log {count:,} {noun}{'' if count == 1 else 's'} passed over as {why}"
+            for count, noun, why in reasons
+            if count
+        ]
+
+
+class RequestLog(NamedTuple):
+    """A whole log: predictions by start of window, then by who answered, and what is not among them."""
+
     windows: dict[int, dict[Served, Answers]]
-    foreign: int
-    torn: int
-    repeated: int
-    examples: tuple[str, ...]
+    skipped: Skipped
 
     def groups(self) -> Iterator[tuple[int, Served, Answers]]:
         """Start of window, who answered and what, in order."""
@@ -94,17 +112,17 @@ def read(directory: Path, length: WindowLength) -> RequestLog:
         torn += cut
         foreign += len(strange)
         examples += [f"{path.name}:{line}" for line in strange[: _SHOWN - len(examples)]]
-        groups: dict[tuple[int, str, int, str], list[Line]] = defaultdict(list)
+        groups: dict[tuple[int, tuple[str, int, str]], list[Line]] = defaultdict(list)
         for (_, row), start in zip(rows, starts(times, length).tolist(), strict=True):
             if row.id in seen:
                 repeated += 1
                 continue
             seen.add(row.id)
-            groups[start, row.model, row.version, row.object].append(row)
-        for (start, *served), members in groups.items():
+            groups[start, (row.model, row.version, row.object)].append(row)
+        for (start, served), members in groups.items():
             windows[start][Served(*served)].add(members)
     ordered = {start: dict(windows[start]) for start in sorted(windows)}
-    return RequestLog(ordered, foreign, torn, repeated, tuple(examples))
+    return RequestLog(ordered, Skipped(foreign, torn, repeated, tuple(examples)))
 
 
 def _read_file(path: Path) -> tuple[list[tuple[int, Line]], list[int], bool]:

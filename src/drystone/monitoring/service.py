@@ -12,18 +12,14 @@ from drystone.core.errors import DrystoneError, NotFound
 from drystone.core.layout import Layout
 from drystone.core.suggest import similar
 from drystone.ledger import deployments
-from drystone.ledger.facts import FeatureVerdict, Performance, WindowJudged
+from drystone.ledger.facts import WindowJudged
 from drystone.ledger.ledger import Ledger
-from drystone.monitoring import decision, performance, requestlog, windows
 from drystone.monitoring import labels as label_tables
-from drystone.monitoring.baseline import Baseline, load
-from drystone.monitoring.columns import sample
-from drystone.monitoring.contract import breach
+from drystone.monitoring import requestlog, windows
+from drystone.monitoring.judging import Judge
 from drystone.monitoring.labels import Labels
-from drystone.monitoring.outcomes import outcomes
 from drystone.monitoring.report import LabelReport, MonitorReport, WindowReport
 from drystone.monitoring.requestlog import Answers, RequestLog, Served
-from drystone.monitoring.two_sample import Comparison, compare
 from drystone.monitoring.windows import WindowLength
 from drystone.objects.hashing import hash_file
 from drystone.objects.store import ObjectStore
@@ -57,18 +53,15 @@ def judge(
     Performance belongs to the window of the prediction. A label that comes late changes the verdict of
     a window that was judged before; the ledger then gets a new one for the same window. A verdict that
     is the same as the one in the ledger is not written again. Where several versions answered in one
-    window each is compared with its own reference; features and measures of all but the one that
-    answered most carry `@vN` behind their name.
+    window each is compared with its own reference (`judging.py`).
 
     Args:
-        ledger: where verdicts are recorded.
+        ledger, recorder, clock: where verdicts and the run are recorded, and when.
         store: holds the models that answered.
         layout: the project.
         deployment: whose request log.
         window: calendar length, UTC.
         labels: table of labels; None for `labels/MODEL.parquet` or `.csv` of the project, if there.
-        clock: tells the time.
-        recorder: records the run.
 
     Raises:
         NotFound: no such deployment, or no such table of labels.
@@ -81,9 +74,7 @@ def judge(
     path = labels or _conventional_labels(layout, log)
     table = label_tables.read(path) if path is not None else None
     if not log.windows:
-        return MonitorReport(
-            deployment, window, None, (), None, log.foreign, log.torn, log.repeated, log.examples
-        )
+        return MonitorReport(deployment, window, None, (), None, log.skipped)
     run = recorder.start(
         kind="monitor",
         name=deployment,
@@ -92,10 +83,10 @@ def judge(
     )
     error: str | None = "the monitor ended unexpectedly"
     try:
-        if path is not None:
-            run.reads(_relative(path, layout), hash_file(path)[0])
-        judging = _Judging(store, table)
-        reports = _judge_windows(ledger, judging, log, deployment, window, run.id, clock)
+        if table is not None:
+            run.reads(_relative(table.path, layout), hash_file(table.path)[0])
+        court = Judge(store, log, table)
+        reports = _judge_windows(ledger, court, log, deployment, window, run.id, clock)
         run.record(*(report.judged for report in reports if report.judged.run == run.id))
         run.metrics({"requests": log.n, "windows": len(reports)})
         error = None
@@ -104,64 +95,13 @@ def judge(
         raise
     finally:
         run.finish("failed" if error else "succeeded", error=error)
-    summary = None
-    if table is not None and path is not None:
-        summary = _label_report(_relative(path, layout), table, log, judging)
-    return MonitorReport(
-        deployment, window, run.id, tuple(reports), summary, log.foreign, log.torn, log.repeated, log.examples
-    )
-
-
-class _Judging:
-    """What stays the same over the windows of one run: labels, and the baselines of versions."""
-
-    def __init__(self, store: ObjectStore, labels: Labels | None) -> None:
-        self._store = store
-        self._baselines: dict[str, Baseline] = {}
-        self.labels = labels
-        self.joined = self.foreign = 0
-
-    def baseline(self, object_id: str) -> Baseline:
-        if object_id not in self._baselines:
-            self._baselines[object_id] = load(self._store, object_id)
-        return self._baselines[object_id]
-
-    def compare(self, answers: Answers, baseline: Baseline) -> tuple[dict[str, Comparison], dict[str, str]]:
-        """Comparisons of the columns of one version, and sentences about broken contracts."""
-        found: dict[str, Comparison] = {}
-        broken: dict[str, str] = {}
-        rows = len(answers.ids)
-        if baseline.signature is None:
-            return {name: Comparison(None, None, baseline.why) for name in answers.inputs}, broken
-        inputs = len(baseline.signature.inputs)
-        for position, field in enumerate(baseline.fields):
-            column = (answers.inputs if position < inputs else answers.outputs).get(field.name)
-            why = breach(field, column, rows)
-            if why is not None or column is None:
-                broken[field.name] = why or ""
-            elif field.shape:
-                found[field.name] = Comparison(None, None, "vectors are not compared")
-            elif field.name not in baseline.samples:
-                found[field.name] = Comparison(None, None, baseline.why or "not in the reference sample")
-            else:
-                reference = baseline.samples[field.name]
-                found[field.name] = compare(reference, sample(column, reference.kind))
-        return found, broken
-
-    def measure(self, answers: Answers, baseline: Baseline) -> tuple[Performance, ...]:
-        """Measures of one version from the labels that have arrived."""
-        if self.labels is None or baseline.question is None:
-            return ()
-        wanted = self.labels.of(answers.ids)
-        self.joined += len(wanted) - wanted.null_count
-        now, foreign = outcomes(baseline.question, wanted.to_pylist(), answers.outputs)
-        self.foreign += foreign
-        return performance.judge(now, len(answers.ids), baseline.outcomes)
+    found = _label_report(table, layout, log, court) if table is not None else None
+    return MonitorReport(deployment, window, run.id, tuple(reports), found, log.skipped)
 
 
 def _judge_windows(
     ledger: Ledger,
-    judging: _Judging,
+    court: Judge,
     log: RequestLog,
     deployment: str,
     length: WindowLength,
@@ -172,8 +112,7 @@ def _judge_windows(
     reports = []
     for start, versions in log.windows.items():
         ranked = sorted(versions.items(), key=lambda item: (-len(item[1].ids), item[0]))
-        features, measures, headlines = _judge_versions(judging, ranked)
-        verdict, why = decision.window(features, headlines)
+        found = court.window(start, ranked)
         span = windows.span(start, length)
         old = before.get(span)
         now = clock.now()
@@ -182,49 +121,25 @@ def _judge_windows(
             start=span.start,
             end=span.end,
             n=sum(len(answers.ids) for _, answers in ranked),
-            verdict=verdict,
+            verdict=found.verdict,
             object=ranked[0][0].object,
             run=run,
             time=now if old is None else max(now, old.time + 1),
-            features=features,
-            performance=measures,
+            features=found.features,
+            performance=found.performance,
         )
         same = old is not None and msgspec.structs.replace(judged, run=old.run, time=old.time) == old
         reports.append(
             WindowReport(
                 windows.name(start, length),
                 old if same and old is not None else judged,
-                why,
+                found.why,
                 _answered(ranked),
                 restated=old is not None and not same,
                 over=span.end <= now,
             )
         )
     return reports
-
-
-def _judge_versions(
-    judging: _Judging, ranked: list[tuple[Served, Answers]]
-) -> tuple[tuple[FeatureVerdict, ...], tuple[Performance, ...], list[Performance]]:
-    """Features of all versions judged together, all measures, and the headline of each version."""
-    found: dict[str, Comparison] = {}
-    broken: dict[str, str] = {}
-    measures: list[Performance] = []
-    headlines: list[Performance] = []
-    for place, (served, answers) in enumerate(ranked):
-        suffix = "" if place == 0 else f"@v{served.version}"
-        baseline = judging.baseline(served.object)
-        compared, breaches = judging.compare(answers, baseline)
-        found |= {name + suffix: comparison for name, comparison in compared.items()}
-        broken |= {name + suffix: why for name, why in breaches.items()}
-        measured = [
-            msgspec.structs.replace(measure, metric=measure.metric + suffix)
-            for measure in judging.measure(answers, baseline)
-        ]
-        headlines += measured[:1]
-        measures += measured
-    features = (*(decision.broken(name, why) for name, why in broken.items()), *decision.drift(found))
-    return features, tuple(measures), headlines
 
 
 def _answered(ranked: list[tuple[Served, Answers]]) -> dict[str, int]:
@@ -236,28 +151,20 @@ def _answered(ranked: list[tuple[Served, Answers]]) -> dict[str, int]:
 
 def _conventional_labels(layout: Layout, log: RequestLog) -> Path | None:
     models: Counter[str] = Counter()
-    for versions in log.windows.values():
-        for served, answers in versions.items():
-            models[served.model] += len(answers.ids)
-    most = models.most_common(1)
-    return label_tables.find(layout.root / "labels", most[0][0]) if most and most[0][0] else None
+    for _, served, answers in log.groups():
+        models[served.model] += len(answers.ids)
+    return label_tables.find(layout.root / "labels", models.most_common(1)[0][0]) if models else None
 
 
-def _label_report(path: str, table: Labels, log: RequestLog, judging: _Judging) -> LabelReport:
-    ids = [
-        identifier
-        for versions in log.windows.values()
-        for answers in versions.values()
-        for identifier in answers.ids
-    ]
+def _label_report(table: Labels, layout: Layout, log: RequestLog, court: Judge) -> LabelReport:
     return LabelReport(
-        path=path,
-        predictions=len(ids),
-        joined=judging.joined,
-        unknown=table.unknown(ids),
+        path=_relative(table.path, layout),
+        predictions=log.n,
+        joined=court.joined,
+        unknown=court.unknown,
         repeated=table.repeated,
         missing=table.missing,
-        foreign=judging.foreign,
+        foreign=court.foreign,
     )
 
 

@@ -1,7 +1,8 @@
 """Whether two samples of one feature come from one distribution: a p-value and an effect.
 
 Numbers: twice the smaller of the p-values of Kolmogorov-Smirnov and of a chi-square contingency
-test over the cells of `cells.py`; text and booleans: the contingency test alone. Large-sample
+test over the cells of `cells.py`; booleans: the contingency test alone; text: where it has rare
+categories, twice the smaller of that and of a test of those the reference never saw. Large-sample
 p-values err below 500 rows and in sparse tables; there the exact distribution is used: of
 Kolmogorov-Smirnov by counting paths, of two cells by Fisher's test, of a table by permutation.
 Permutations are drawn from a fixed seed: the same counts give the same p-value, in any row order.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import chi2, fisher_exact, ks_2samp, kstwo
@@ -29,7 +30,8 @@ ENOUGH = 30
 ASYMPTOTIC = 500
 #: Cells that expect fewer rows are pooled before a large-sample test.
 SPARSE = 5
-#: Draws of a permutation test at most; it ends early once so many reached the observed statistic.
+#: Draws of a permutation test at most; it ends early once so many reached the observed statistic. The
+#: smallest p-value is then 0.0001, enough for one feature to stand out among 250.
 PERMUTATIONS, REACHED = 10_000, 50
 _BATCH_ELEMENTS = 1_000_000
 _BUDGET_ELEMENTS = 8_000_000
@@ -62,11 +64,13 @@ def compare(reference: Sample, current: Sample) -> Comparison:
     exact = min(reference.n, current.n) < ASYMPTOTIC
     every = tables.count(reference, current)
     rare = (tables.expected(every) < (1 if exact else SPARSE)) & (np.array(every.names) != tables.MISSING)
-    text = kind == "text"
-    pooled = tables.pool(every, rare, unseen_apart=text) if rare.any() else every
-    p = _rare_permutation_p(every, rare) if text and rare.any() else _contingency_p(pooled, exact=exact)
+    pooled = tables.pool(every, rare) if rare.any() else every
+    p = _contingency_p(pooled, exact=exact)
     if kind in ("number", "time") and len(every.names) > 2:
         p = min(1.0, 2 * min(p, _kolmogorov_smirnov_p(reference.numbers, current.numbers)))
+    if kind == "text" and rare.any():
+        p = min(1.0, 2 * min(p, _unseen_p(every, rare)))
+        pooled = tables.pool(every, rare, unseen_apart=True)
     return Comparison(p, tables.effect(pooled), tables.largest_change(pooled))
 
 
@@ -96,67 +100,63 @@ def _contingency_p(cells: Cells, *, exact: bool) -> float:
     size = len(cells.names)
     if size < 2:
         return 1.0
+    rows, every = int(cells.current.sum()), int(cells.totals.sum())
     if not exact and tables.expected(cells).min() >= SPARSE:
-        rows, every = int(cells.current.sum()), int(cells.totals.sum())
         return float(chi2.sf(_statistic(cells.current, cells.totals, rows, every), size - 1))
     if size == 2:
         return float(fisher_exact([cells.reference, cells.current]).pvalue)
-    return _permutation_p(cells.totals, cells.current, lambda drawn: (drawn, cells.totals))
+    return _permutation_p(
+        cells.totals, cells.current, lambda drawn: _statistic(drawn, cells.totals, rows, every)
+    )
 
 
-def _rare_permutation_p(cells: Cells, rare: Array) -> float:
-    """p-value of a table whose rare categories are pooled, those unseen in the reference apart.
+def _unseen_p(cells: Cells, rare: Array) -> float:
+    """p-value of the rows in rare categories that the reference never saw.
 
-    Which categories count as unseen depends on the sample they fell into, and chance alone makes
-    some; so the whole procedure is repeated in each permutation. Categories with one row in all are
-    interchangeable and drawn as one: in the current sample such a row is unseen, else it is rare.
+    Chance alone makes some, the more the longer the tail of rare categories is. So what counts is how
+    much larger their share is than that of the reference's rows in categories that the current sample
+    lacks, and how often a random division of all rows gives as much. Categories with one row in all
+    are interchangeable and drawn as one.
     """
     totals = cells.totals
-    parts = [~rare, rare & (totals > 1), rare & (totals == 1)]
-    frequent, several, single = (totals[part] for part in parts)
-    split = len(frequent)
+    several, single = rare & (totals > 1), rare & (totals == 1)
+    groups = totals[several]
+    rows, every = int(cells.current.sum()), int(totals.sum())
 
-    def table(drawn: Array) -> tuple[Array, Array]:
-        among = drawn[:, split:-1]
-        unseen = np.where(among == several, among, 0).sum(axis=1) + drawn[:, -1]
-        seen = among.sum(axis=1) + drawn[:, -1] - unseen
-        rows = np.column_stack([drawn[:, :split], seen, unseen])
-        in_all = several.sum() + single.sum()
-        wide = np.broadcast_to(frequent, (len(drawn), split))
-        return rows, np.column_stack([wide, in_all - unseen, unseen])
+    def excess(drawn: Array) -> Array:
+        among, alone = drawn[:, 1:-1], drawn[:, -1]
+        unseen = np.where(among == groups, groups, 0).sum(axis=1) + alone
+        lacking = np.where(among == 0, groups, 0).sum(axis=1) + totals[single].sum() - alone
+        return np.asarray(unseen / rows - lacking / (every - rows))
 
-    population = np.concatenate([frequent, several, [single.sum()]])
-    observed = np.concatenate(
-        [cells.current[parts[0]], cells.current[parts[1]], [cells.current[parts[2]].sum()]]
-    )
-    return _permutation_p(population, observed, table)
+    def grouped(counts: Array) -> Array:
+        return np.concatenate([[counts[~rare].sum()], counts[several], [counts[single].sum()]])
+
+    return _permutation_p(grouped(totals), grouped(cells.current), excess)
 
 
-def _permutation_p(
-    population: Array, observed: Array, table: Callable[[Array], tuple[Array, Array]]
-) -> float:
+def _permutation_p(population: Array, observed: Array, statistic: Callable[[Array], Array]) -> float:
     """Share of random divisions of the pooled rows with a statistic at least the observed one.
 
     Args:
         population: rows of both samples by group.
         observed: those of the current sample.
-        table: makes from divisions (draws x groups) the current rows and all rows by cell.
+        statistic: of divisions, (draws, groups), one number each.
     """
-    rows, every = int(observed.sum()), int(population.sum())
     reached = drawn = 0
-    threshold = _statistic(*table(observed[None, :]), rows, every)[0] * (1 - 1e-9)
+    found = float(statistic(observed[None, :])[0])
+    threshold = found - 1e-9 * abs(found)
     random = np.random.default_rng(20130401)
     budget = int(np.clip(_BUDGET_ELEMENTS // len(population), 1_000, PERMUTATIONS))
     while drawn < budget and reached < REACHED:
         batch = min(budget - drawn, max(1, _BATCH_ELEMENTS // len(population)), 1_000 + drawn)
-        divisions = random.multivariate_hypergeometric(population, rows, size=batch)
-        reached += int((_statistic(*table(divisions), rows, every) >= threshold).sum())
+        divisions = random.multivariate_hypergeometric(population, int(observed.sum()), size=batch)
+        reached += int((statistic(divisions) >= threshold).sum())
         drawn += batch
     return (reached + 1) / (drawn + 1)
 
 
-def _statistic(current: Array, totals: Array, rows: int, every: int) -> Any:
+def _statistic(current: Array, totals: Array, rows: int, every: int) -> Array:
     """Pearson's chi-square of the table (totals - current, current) along the last axis."""
     share = rows / every
-    parts = (current - share * totals) ** 2 / np.maximum(totals, 1)
-    return parts.sum(axis=-1) / (share * (1 - share))
+    return np.asarray(((current - share * totals) ** 2 / totals).sum(axis=-1) / (share * (1 - share)))

@@ -117,14 +117,14 @@ class Attempts:
             self._file(attempt.step).unlink()
             sync_directory(self._layout.attempts)
 
-    def keep_edited(self, attempt: Attempt) -> list[str]:
-        """Move what the user had made of outputs to the leftovers; gives where it is now."""
-        kept = []
+    def keep_edited(self, attempt: Attempt) -> dict[str, str]:
+        """Move what the user had made of outputs to the leftovers; gives where each is now."""
+        kept = {}
         for name in attempt.edited:
             aside, refuge = self._aside(attempt, name), self.leftovers(attempt.run) / name
             if os.path.lexists(aside):
                 self._move(aside, refuge)
-                kept.append(str(refuge.relative_to(self._layout.root)))
+                kept[name] = str(refuge.relative_to(self._layout.root))
         return kept
 
     def take_away(self, name: str, token: str) -> str:

@@ -14,7 +14,7 @@ from drystone.pipeline.observation import Observation
 from drystone.pipeline.observer import observe
 from drystone.pipeline.present import Present
 from drystone.pipeline.rooms import Rooms
-from drystone.pipeline.tracing import Findings, Interpreter
+from drystone.pipeline.tracing import Account, Findings
 from drystone.tracking import parameters
 from drystone.tracking.environment import fingerprint
 from drystone.tracking.recorder import ActiveRun
@@ -71,27 +71,8 @@ def run_command(
         environment=rooms.store.put_bytes(fingerprint(_interpreter(rooms, command)).data),
     )
     started = rooms.clock.now()
-
-    def output(data: bytes) -> None:
-        run.log_output(data)
-        sink(data)
-
     try:
-        seen = observe(
-            command,
-            cwd=cwd,
-            env={
-                **rooms.settings.variables,
-                "DRYSTONE_RUN": run.id,
-                "DRYSTONE_ROOT": str(rooms.layout.root),
-            },
-            root=rooms.layout.root,
-            output=output,
-            ignore=rooms.territory.unseen,
-            timeout=timeout,
-            interrupted=rooms.interrupted,
-            inherit_stdin=True,
-        )
+        seen = _observe(rooms, run, command, cwd, sink, timeout)
     except BaseException as error:
         run.finish("killed", error=f"{type(error).__name__}: {error}")
         raise
@@ -100,8 +81,33 @@ def run_command(
     finally:
         _finish(run, seen)
         rooms.index.close()
-    return CommandResult(
-        run.id, seen.exit_code, seen.seconds, seen.ended == "interrupted", seen.label, tuple(warnings)
+    interrupted = seen.ended == "interrupted"
+    return CommandResult(run.id, seen.exit_code, seen.seconds, interrupted, seen.label, tuple(warnings))
+
+
+def _observe(
+    rooms: Rooms,
+    run: ActiveRun,
+    command: Sequence[str],
+    cwd: Path,
+    sink: Callable[[bytes], None],
+    timeout: float | None,
+) -> Observation:
+    def output(data: bytes) -> None:
+        run.log_output(data)
+        sink(data)
+
+    given = {"DRYSTONE_RUN": run.id, "DRYSTONE_ROOT": str(rooms.layout.root)}
+    return observe(
+        command,
+        cwd=cwd,
+        env={**rooms.settings.variables, **given},
+        root=rooms.layout.root,
+        output=output,
+        ignore=rooms.territory.unseen,
+        timeout=timeout,
+        interrupted=rooms.interrupted,
+        inherit_stdin=True,
     )
 
 
@@ -122,7 +128,7 @@ def _interpreter(rooms: Rooms, command: Sequence[str]) -> Path:
 
 def _record(rooms: Rooms, run: ActiveRun, seen: Observation, started: int) -> list[str]:
     present = Present(rooms.territory, rooms.index, frozenset())
-    found = Interpreter(seen, rooms.territory, present, started, ()).findings()
+    found = Account(seen, rooms.territory, present, started, ()).findings()
     run.record(*_edges(rooms, run.id, found, present))
     numbers = metrics.read(rooms.layout.root, [name for name in found.outputs if metrics.is_metrics(name)])
     run.metrics(numbers.values)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from drystone.core.errors import DrystoneError, NotFound
 from drystone.core.ids import new_id
@@ -28,6 +29,13 @@ from drystone.workspace.lockfile import Lock, LockedPath
 #: Nanoseconds by which times of files lag behind the clock, and by which a sign of life may be late.
 _TICK = 20_000_000
 _BEAT = 1_000_000_000
+
+
+class Concluded(NamedTuple):
+    """What a commit gave: versions, and sentences that a person should know."""
+
+    published: tuple[VersionRegistered, ...]
+    notes: tuple[str, ...]
 
 
 class Commit:
@@ -62,7 +70,7 @@ class Commit:
         run.record(*self._edges(trace), recorded)
         run.finish("succeeded", trace.exit_code)
 
-    def conclude(self, attempt: Attempt, trace: Trace, trace_id: str) -> list[VersionRegistered]:
+    def conclude(self, attempt: Attempt, trace: Trace, trace_id: str) -> Concluded:
         """Register versions, write the lock, forget the attempt."""
         rooms = self._rooms
         published = self.publish(trace)
@@ -70,10 +78,13 @@ class Commit:
         rooms.failpoint("versions registered")
         self.lock(trace, trace_id, attempt.previous)
         rooms.failpoint("lock written")
-        self._attempts.keep_edited(attempt)
+        kept = self._attempts.keep_edited(attempt)
         self._attempts.end(attempt)
         rooms.failpoint("attempt ended")
-        return published
+        notes = [
+            f"`{name}` had been edited; the edited one is now `{refuge}`" for name, refuge in kept.items()
+        ]
+        return Concluded(tuple(published), tuple(notes))
 
     def _keep_out_of_git(self, outputs: Iterable[str]) -> None:
         """Data and models are kept by content, so git ignores their folders unless it has files there."""
@@ -110,12 +121,26 @@ class Commit:
         notes = []
         for name, output in outputs.items():
             path = self._rooms.layout.root / name
-            there = self._present.output(name)
-            if there is not None and there != output and not self._rooms.store.has(there.object):
-                refuge = self._attempts.take_away(name, new_id(self._rooms.clock.now()))
-                notes.append(f"`{name}` had been edited; the edited one is now `{refuge}`")
+            if (
+                os.path.lexists(path)
+                and not self._present.is_output(name, output)
+                and not self._is_stored(name)
+            ):
+                notes.append(self._take_away(name))
             restore(self._rooms.store, output.entry(name), path, hasher=self._rooms.index.identify)
         return notes
+
+    def _is_stored(self, name: str) -> bool:
+        """Whether what stands at a path could be had again from the store."""
+        try:
+            there = self._present.output(name)
+        except DrystoneError:  # no output at all, a pipe perhaps
+            return False
+        return there is not None and self._rooms.store.has(there.object)
+
+    def _take_away(self, name: str) -> str:
+        refuge = self._attempts.take_away(name, new_id(self._rooms.clock.now()))
+        return f"`{name}` had been edited; the edited one is now `{refuge}`"
 
     def make(self, folders: Iterable[str]) -> None:
         """Make folders that a step had made, where they are missing."""
@@ -130,8 +155,7 @@ class Commit:
             if self._present.is_output(name, output):
                 shutil.rmtree(path) if output.kind == "tree" else path.unlink()
             elif os.path.lexists(path):
-                refuge = self._attempts.take_away(name, new_id(self._rooms.clock.now()))
-                notes.append(f"`{name}` had been edited; the edited one is now `{refuge}`")
+                notes.append(self._take_away(name))
         return notes
 
     def recover(self) -> list[str]:
@@ -166,11 +190,7 @@ class Commit:
         with suppress(NotFound):  # not in the store either: the step will run again and make it
             self.restore(damaged)
         self._attempts.end(attempt)
-        kept = (
-            f"; what it had made of {len(moved)} outputs is in `.drystone/leftovers/{attempt.run}`"
-            if moved
-            else ""
-        )
+        kept = f"; what it had made is in `.drystone/leftovers/{attempt.run}`" if moved else ""
         return f"step `{attempt.step}` was killed in the middle: its previous outputs are back{kept}"
 
     def _committed(self, attempt: Attempt) -> tuple[str, Trace] | None:
@@ -198,8 +218,9 @@ class Commit:
             ]
             for file in files:
                 path = Path(here, file)
-                if territory.owner(path) == "project" and first <= path.lstat().st_ctime_ns <= last:
-                    found.append(territory.name(path))
+                with suppress(FileNotFoundError):
+                    if territory.owner(path) == "project" and first <= path.lstat().st_ctime_ns <= last:
+                        found.append(territory.name(path))
         theirs = self._rooms.git.is_tracked(found)
         return [
             name for name in found if name not in theirs and (name not in locked or name in attempt.previous)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from drystone.core.errors import Conflict, DrystoneError, NotFound
 from drystone.pipeline import closing, flow
@@ -131,6 +131,7 @@ class _Work:
         """Put the steps in order, as far as is known by now."""
         remembered = self._situation.remembered
         self._order = flow.order(self._steps, remembered)
+        self._cursor = 0
         sources = Flow.of(remembered)
         self._upstream = {
             name: set(sources.sources(Lookups.of(trace), listings=False)) - {name}
@@ -139,7 +140,12 @@ class _Work:
 
     def _next(self) -> str | None:
         waiting = self._waiting()
-        return next((name for name in self._order if name in self._todo and name not in waiting), None)
+        while self._cursor < len(self._order):
+            name = self._order[self._cursor]
+            if name in self._todo and name not in waiting:
+                return name
+            self._cursor += 1
+        return None
 
     def _waiting(self) -> dict[str, str]:
         """Steps that are not tried because one that they need failed, with that one."""
@@ -168,6 +174,7 @@ class _Work:
         self._todo |= (
             flow.closure(more, self._situation.remembered) - self._settled.keys() - self._failures.keys()
         )
+        self._cursor = 0
         return bool(more)
 
     # -- one step --------------------------------------------------------------------------------
@@ -241,7 +248,7 @@ class _Work:
                 reasons=reasons,
                 run=outcome.run,
                 seconds=outcome.trace.seconds,
-                published=tuple(outcome.published),
+                published=outcome.published,
                 notes=outcome.notes,
             )
         )
@@ -275,9 +282,12 @@ class _Work:
         self._failures.pop(name, None)
         self._settled[name] = trace
 
-    def _wake(self, changed: Iterable[str], by: str) -> None:
+    def _wake(self, changed: Collection[str], by: str) -> None:
         """Look again at every step that looked at what has just changed."""
+        if not changed:
+            return
         writes = Flow({by: changed})
+        self._cursor = 0
         looked = {name: Lookups.of(trace) for name, trace in self._settled.items()}
         looked |= {name: failure.lookups for name, failure in self._failures.items()}
         for name, lookups in looked.items():

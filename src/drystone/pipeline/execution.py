@@ -21,7 +21,7 @@ from drystone.pipeline.present import Present
 from drystone.pipeline.rooms import Rooms
 from drystone.pipeline.steps import Step
 from drystone.pipeline.trace import Trace, encode
-from drystone.pipeline.tracing import Findings, Interpreter
+from drystone.pipeline.tracing import Account, Findings
 from drystone.tracking import parameters
 from drystone.tracking.recorder import ActiveRun
 from drystone.workspace.lockfile import Lock
@@ -34,9 +34,8 @@ class Committed(NamedTuple):
     """A successful execution."""
 
     run: str
-    trace_id: str
     trace: Trace
-    published: list[VersionRegistered]
+    published: tuple[VersionRegistered, ...]
     notes: tuple[str, ...]
 
 
@@ -128,10 +127,15 @@ class Execution:
             edited=tuple(name for name in writes if not self._present.is_output(name, writes[name])),
             made=job.previous.made if job.previous else (),
         )
-        self._attempts.begin(attempt)
-        rooms.failpoint("attempt written")
-        self._attempts.set_aside(attempt)
-        rooms.failpoint("outputs set aside")
+        try:
+            self._attempts.begin(attempt)
+            rooms.failpoint("attempt written")
+            self._attempts.set_aside(attempt)
+            rooms.failpoint("outputs set aside")
+        except (OSError, DrystoneError) as problem:
+            # Whatever was moved aside is brought back by the next `drystone run`, which finds the attempt.
+            run.finish("failed", error=str(problem))
+            raise
         tail = Tail(run)
         with self._attempts.alive(attempt):
             seen = self._observe(job, run.id, tail)
@@ -160,8 +164,8 @@ class Execution:
         self, job: Job, run: ActiveRun, attempt: Attempt, seen: Observation, tail: Tail
     ) -> Committed | Failure:
         rooms = self._rooms
-        interpreter = Interpreter(seen, rooms.territory, self._present, attempt.started, attempt.previous)
-        found = interpreter.findings()
+        account = Account(seen, rooms.territory, self._present, attempt.started, attempt.previous)
+        found = account.findings()
         status, error = _ending(job, seen)
         try:
             error = error or _consumption(job.step, found) or job.objection(found)
@@ -176,8 +180,8 @@ class Execution:
         except DrystoneError as problem:
             error = problem
         if error is None:
-            published = self._commit.conclude(attempt, trace, trace_id)
-            return Committed(run.id, trace_id, trace, published, notes)
+            concluded = self._commit.conclude(attempt, trace, trace_id)
+            return Committed(run.id, trace, concluded.published, (*notes, *concluded.notes))
         notes = self._undo(attempt, found)
         run.finish(status, seen.exit_code, error.message)
         self._attempts.end(attempt)
@@ -244,13 +248,18 @@ class Execution:
             name for name in found.outputs if name not in kept or name in others or name in attempt.previous
         ]
         moved = self._attempts.put_back(attempt, strays, found.made)
-        self._commit.restore(others)
+        notes = []
+        for name, output in others.items():
+            try:
+                notes += self._commit.restore({name: output})
+            except DrystoneError as error:  # not in this store, as in a fresh clone
+                notes.append(f"`{name}` is no longer what `drystone.lock` says: {error.message}")
         if not moved:
-            return ()
+            return tuple(notes)
         folder = self._attempts.leftovers(attempt.run).relative_to(rooms.layout.root)
         more = f" and {len(moved) - _SHOWN} more" if len(moved) > _SHOWN else ""
         names = ", ".join(f"`{name}`" for name in moved[:_SHOWN])
-        return (f"what it had made of {names}{more} is in `{folder}`",)
+        return (*notes, f"what it had made of {names}{more} is in `{folder}`")
 
 
 def _ending(job: Job, seen: Observation) -> tuple[Status, DrystoneError | None]:
@@ -294,6 +303,8 @@ def _unrepeatable(found: Findings) -> str:
         return f"it read `{found.modified[0]}` and then wrote it, so each run starts from another state"
     if found.edited:
         return f"`{found.edited[0]}` was edited while it ran"
+    if found.beyond:
+        return f"it wrote `{found.beyond[0]}`, which is outside the project and so not kept"
     return ""
 
 

@@ -67,7 +67,8 @@ class Rooms:
     def territory(self) -> Territory:
         """Whose a path is."""
         own, base = self.interpreter.absolute(), self.interpreter.resolve()
-        return Territory(self.layout.root, [python.parent.parent for python in (own, base)])
+        prefixes = [python.parent.parent for python in (own, base)]
+        return Territory(self.layout.root, prefixes, self.settings.variables.get("TMPDIR"))
 
     @cached_property
     def index(self) -> StatIndex:

@@ -15,6 +15,7 @@ from drystone.pipeline.steps import Discovery
 from drystone.pipeline.trace import Trace
 from drystone.workspace import lockfile
 from drystone.workspace.lockfile import Lock
+from drystone.workspace.statindex import Stamp, stamp
 
 
 class Situation:
@@ -34,6 +35,7 @@ class Situation:
         self.lookup = Lookup(rooms.ledger, rooms.store, self.present)
         self.attempts = Attempts(rooms.layout)
         self.commit = Commit(rooms, self.present, self.attempts)
+        self._lock: tuple[Stamp | None, Lock] | None = None
 
     @cached_property
     def code(self) -> Code:
@@ -42,8 +44,12 @@ class Situation:
 
     @property
     def lock(self) -> Lock:
-        """The lock as it is now."""
-        return Lock.read(self.rooms.layout.lock)
+        """The lock as it is now, read again only when it has changed."""
+        path = self.rooms.layout.lock
+        seen = stamp(path.stat()) if path.exists() else None
+        if self._lock is None or self._lock[0] != seen:
+            self._lock = (seen, Lock.read(path))
+        return self._lock[1]
 
     @cached_property
     def remembered(self) -> dict[str, Trace]:

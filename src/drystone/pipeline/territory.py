@@ -15,6 +15,8 @@ Owner = Literal["project", "outside", "environment", "nobody"]
 _SYSTEM = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc", "/nix/store", "/snap", "/gnu/store")
 _LIBRARIES = ("/lib", "/lib32", "/lib64", "/etc")
 _KERNEL = ("/proc", "/sys", "/dev", "/run", "/var/run", "/var/cache", "/var/lib")
+#: Where programs put what nobody misses.
+_TEMPORARY = ("/tmp", "/var/tmp")
 #: Folders of the project in which tools keep what they can make again.
 _TOOLS = frozenset(
     (
@@ -38,10 +40,13 @@ class Territory:
     Args:
         root: the project.
         environment: folders whose files the environment's fingerprint stands for.
+        temporary: the user's folder for temporary files, if they have one of their own.
     """
 
-    def __init__(self, root: Path, environment: Iterable[Path]) -> None:
+    def __init__(self, root: Path, environment: Iterable[Path], temporary: str | None = None) -> None:
         self.root = root
+        folders = (*_TEMPORARY, temporary) if temporary else _TEMPORARY
+        self._temporary = tuple(f"{folder.rstrip('/')}/" for folder in folders)
         self._root = f"{root}/"
         own = [str(folder) for folder in (*environment, Path(__file__).parents[1])]
         # A folder that holds the project, say a home with its own `bin/python`, holds data as well.
@@ -77,7 +82,12 @@ class Territory:
         # A folder on the way to the root or to an interpreter is looked at by whoever resolves a path.
         if text.startswith(self._kernel) or f"{text.rstrip('/')}/" in self._above:
             return "nobody"
-        return "outside"
+        # Hidden files outside are settings and caches of programs, other ones on every machine.
+        return "nobody" if "/." in text else "outside"
+
+    def is_temporary(self, path: Path) -> bool:
+        """Whether what lies there is of no use to anybody once its maker has ended."""
+        return str(path).startswith(self._temporary)
 
     def name(self, path: Path) -> str:
         """The path as traces call it: relative to the root, posix, or absolute outside of it."""

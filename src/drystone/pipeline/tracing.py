@@ -30,6 +30,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
         modified: inputs that it then wrote.
         edited: inputs that somebody else changed, made or removed while it ran.
         consumed: files of the project that it removed and had not made.
+        beyond: files that it left outside the project, where they are not kept.
     """
 
     reads: dict[str, str]
@@ -41,6 +42,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     modified: tuple[str, ...]
     edited: tuple[str, ...]
     consumed: tuple[str, ...]
+    beyond: tuple[str, ...]
 
 
 def is_asset_part(name: str) -> bool:
@@ -53,8 +55,8 @@ def unit(name: str) -> str:
     return "/".join(name.split("/")[:2]) if is_asset_part(name) else name
 
 
-class Interpreter:
-    """Interprets one observation.
+class Account:
+    """Makes sense of one observation.
 
     Args:
         observation: what was observed.
@@ -99,6 +101,7 @@ class Interpreter:
             modified=tuple(sorted(self._modified)),
             edited=tuple(sorted(self._edited)),
             consumed=tuple(sorted(self._consumed)),
+            beyond=tuple(sorted(self._beyond())),
         )
 
     def _read(self, path: Path, opened: tuple[int, int, int, int, int]) -> None:
@@ -147,6 +150,12 @@ class Interpreter:
             elif stat.S_ISREG(mode) or stat.S_ISLNK(mode):
                 files.add(self._territory.name(path))
         return files, folders
+
+    def _beyond(self) -> Iterator[str]:
+        for path in self._seen.writes - self._unmodified:
+            outside = self._territory.owner(path) == "outside" and not self._territory.is_temporary(path)
+            if outside and stat.S_ISREG(_mode(path)):
+                yield str(path)
 
     def _removals(self) -> None:
         for path in self._seen.removed - self._seen.writes:

@@ -231,7 +231,7 @@ class _Chain:
         causes = []
         for edge in lineage.edges(self._ledger, run.run):
             if edge.direction == "read":
-                maker = lineage.producer(self._ledger, edge.object, before=run.run)
+                maker = lineage.producer(self._ledger, edge.object, path=edge.path, before=run.run)
                 judged = evidence.for_subject(self._ledger, edge.object)
                 facts = tuple(_verdict(fact) for fact in judged)
                 causes.append(Cause(edge.path, edge.object, facts, (self.run(maker),) if maker else ()))

@@ -120,7 +120,7 @@ class _Site:
 
     def _error(self, request: Request, error: DrystoneError, status: int, headers: object) -> Response:
         document = {"error": error.as_dict(), "status": status}
-        if request.url.path.endswith(".json"):
+        if request.scope["path"].endswith(".json"):
             response = _json(document, status)
         else:
             heading = "Not found" if status == 404 else "Not possible" if status < 500 else "Failed"
@@ -162,7 +162,7 @@ def _json(document: dict[str, object], status: int = 200) -> Response:
 
 def _http_error(request: Request, error: HTTPException) -> DrystoneError:
     if error.status_code == 404:
-        return NotFound(f"no page `{request.url.path}`", hints=["every page is reached from `/`"])
+        return NotFound(f"no page `{request.scope['path']}`", hints=["every page is reached from `/`"])
     if error.status_code == 405:
         return UsageError(
             f"`{request.method}` is not possible here", because="these pages only show, they change nothing"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from drystone.server.text import number
@@ -29,7 +30,7 @@ class Series(NamedTuple):
 
     Attributes:
         label: what the legend says.
-        points: (x, y) in order of x; a y that is not finite interrupts the line.
+        points: (x, y) in order of x, which is finite; a y that is not interrupts the line.
         band: intervals, drawn behind the line.
     """
 
@@ -121,20 +122,20 @@ def line_chart(
 
     Args:
         title: accessible name.
-        series: the lines; points that are not finite are left out of the scale.
+        series: the lines; what is not finite is left out of the scale.
         x_name: what x is, for the summary.
         x_labels: how a tick on the x axis is written.
         x_ticks: where ticks of the x axis stand; chosen if not given.
         level: a reference value, drawn across.
     """
     shown = [Series(one.label, downsample(one.points), one.band) for one in series]
-    finite = [(x, y) for one in shown for x, y in one.points if math.isfinite(y) and math.isfinite(x)]
-    if not finite:
+    places = [x for one in shown for x, _ in one.points]
+    heights = [y for one in shown for _, y in one.points if math.isfinite(y)]
+    if not heights:
         return Chart(title, f"{title}: no finite value to draw.", [], [], [], None, True)
-    heights = [y for _, y in finite]
     heights += [edge for one in shown for band in one.band for edge in band[1:] if math.isfinite(edge)]
     heights += [] if level is None or not math.isfinite(level) else [level]
-    x_axis = _Axis(min(x for x, _ in finite), max(x for x, _ in finite), _LEFT, WIDTH - _RIGHT)
+    x_axis = _Axis(min(places), max(places), _LEFT, WIDTH - _RIGHT)
     y_axis = _Axis(min(heights), max(heights), HEIGHT - _BOTTOM, _TOP, nice=True)
     label = x_labels or number
     return Chart(
@@ -158,11 +159,13 @@ class _Axis:
         if high / 2 - low / 2 <= abs(high) * 1e-12:
             margin = abs(high) * 0.05 or 0.5
             low, high = max(low - margin, -1.7e308), min(high + margin, 1.7e308)
+        self._step: float | None = None
         if nice:
             step = _nice_step(low, high, 4)
             rounded = math.floor(low / step) * step, math.ceil(high / step) * step
             if all(map(math.isfinite, rounded)):
                 low, high = rounded
+                self._step = step
         self._low, self._half = low, high / 2 - low / 2
         self._high = high
         self._start, self._end = start, end
@@ -172,10 +175,10 @@ class _Axis:
         return round(self._start + share * (self._end - self._start), 1)
 
     def ticks(self, count: int) -> list[float]:
-        step = _nice_step(self._low, self._high, count)
+        step = self._step or _nice_step(self._low, self._high, count)
         first = math.ceil(self._low / step - 1e-9)
         last = math.floor(self._high / step + 1e-9)
-        # Multiplying by a whole number and rounding to the step's digits keeps 0.3 from being 0.30000000000000004.
+        # A whole number of steps, rounded to their digits: 0.3, not 0.30000000000000004.
         digits = max(0, min(300, 1 - math.floor(math.log10(step))))
         return [round(index * step, digits) for index in range(first, min(last, first + 12) + 1)]
 
@@ -183,7 +186,7 @@ class _Axis:
 def _labelled(ticks: list[float]) -> list[tuple[float, str]]:
     """Ticks with labels of one number of decimals."""
     biggest = max(map(abs, ticks), default=0.0)
-    step = min((b - a for a, b in zip(ticks, ticks[1:], strict=False)), default=0.0)
+    step = min((b - a for a, b in pairwise(ticks)), default=0.0)
     if not 1e-4 <= biggest < 1e5 or step < 1e-6:
         return [(tick, number(tick)) for tick in ticks]
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 CARD_WIDTH, HEAD, ROW = 190.0, 48.0, 21.0
 _GAP_X, _GAP_Y, _MARGIN, _LANE = 44.0, 18.0, 3.0, 10.0
-#: Written paths that a card lists; the others share its last row.
+#: Rows of a card; what is more than that shares the last one.
 _ROWS = 8
 _SWEEPS = 6
 
 
 class Row(NamedTuple):
-    """A written path on a card, `y` its middle."""
+    """Something written, on a card; `y` is its middle."""
 
     text: str
     y: float
@@ -44,37 +45,24 @@ class Drawing(NamedTuple):
     curves: list[str]
 
 
-class _Flow(NamedTuple):
-    """`path` passes from its writer to a reader."""
+class Flow(NamedTuple):
+    """What row `text` of the writer's card stands for passes to a reader."""
 
     writer: str
-    path: str
+    text: str
     reader: str
 
 
-def layout(
-    steps: Sequence[str], reads: Mapping[str, Sequence[str]], writes: Mapping[str, Sequence[str]]
-) -> Drawing:
+def layout(steps: Sequence[str], rows: Mapping[str, Sequence[str]], flows: Sequence[Flow]) -> Drawing:
     """Place the steps.
 
     Args:
         steps: their names.
-        reads: per step, the paths it reads.
-        writes: per step, the paths it writes.
+        rows: per step, what its card lists.
+        flows: what passes between different steps.
     """
     if not steps:
         return Drawing(0, 0, [], [])
-    writers: dict[str, list[str]] = defaultdict(list)
-    for step in steps:
-        for path in writes.get(step, ()):
-            writers[path].append(step)
-    flows = [
-        _Flow(writer, path, step)
-        for step in steps
-        for path in reads.get(step, ())
-        for writer in writers.get(path, ())
-        if writer != step
-    ]
     forward = _without_circles(steps, list(dict.fromkeys((flow.writer, flow.reader) for flow in flows)))
     depth = _depths(steps, forward)
     lanes = {
@@ -82,11 +70,13 @@ def layout(
         for start, end in forward
     }
     columns = _columns(steps, depth, lanes)
-    cards, lane_heights = _place(_ordered(columns, lanes), writes)
+    cards, lane_heights = _place(_ordered(columns, lanes), rows)
     curves = [_curve(flow, cards, lane_heights, lanes.get((flow.writer, flow.reader), [])) for flow in flows]
     ordered = sorted(cards.values(), key=lambda card: (card.x, card.y))
     bottom = max([card.y + card.height for card in ordered] + list(lane_heights.values()))
-    return Drawing(ordered[-1].x + CARD_WIDTH + _MARGIN, bottom + _MARGIN, ordered, list(dict.fromkeys(curves)))
+    return Drawing(
+        ordered[-1].x + CARD_WIDTH + _MARGIN, bottom + _MARGIN, ordered, list(dict.fromkeys(curves))
+    )
 
 
 def _without_circles(steps: Sequence[str], arrows: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -144,14 +134,12 @@ def _columns(
     return columns
 
 
-def _ordered(
-    columns: list[list[str]], lanes: Mapping[tuple[str, str], Sequence[str]]
-) -> list[list[str]]:
+def _ordered(columns: list[list[str]], lanes: Mapping[tuple[str, str], Sequence[str]]) -> list[list[str]]:
     """Fewer crossings: each node goes to the mean place of its neighbours, back and forth."""
     neighbours: dict[str, list[str]] = defaultdict(list)
     for (start, end), chain in lanes.items():
         whole = [start, *chain, end]
-        for one, other in zip(whole, whole[1:], strict=False):
+        for one, other in pairwise(whole):
             neighbours[one].append(other)
             neighbours[other].append(one)
     place = {node: (index + 0.5) / len(column) for column in columns for index, node in enumerate(column)}
@@ -169,13 +157,13 @@ def _ordered(
 
 
 def _place(
-    columns: Sequence[Sequence[str]], writes: Mapping[str, Sequence[str]]
+    columns: Sequence[Sequence[str]], rows: Mapping[str, Sequence[str]]
 ) -> tuple[dict[str, Card], dict[str, float]]:
     """Cards by step, and the height at which each lane runs."""
 
     def height(node: str) -> float:
-        rows = min(len(writes.get(node, ())), _ROWS)
-        return _LANE if "\0" in node else HEAD + rows * ROW + (7 if rows else 0)
+        count = min(len(rows.get(node, ())), _ROWS)
+        return _LANE if "\0" in node else HEAD + count * ROW + (7 if count else 0)
 
     tall = [sum(map(height, column)) + _GAP_Y * (len(column) - 1) for column in columns]
     cards: dict[str, Card] = {}
@@ -187,21 +175,22 @@ def _place(
             if "\0" in node:
                 lanes[node] = y + _LANE / 2
             else:
-                rows = [Row(text, y + HEAD + (row + 0.5) * ROW) for row, text in enumerate(_shown(writes.get(node, ())))]
-                cards[node] = Card(node, x, y, CARD_WIDTH, height(node), rows)
+                texts = _shown(rows.get(node, ()))
+                listed = [Row(text, y + HEAD + (place + 0.5) * ROW) for place, text in enumerate(texts)]
+                cards[node] = Card(node, x, y, CARD_WIDTH, height(node), listed)
             y += height(node) + _GAP_Y
     return cards, lanes
 
 
-def _shown(paths: Sequence[str]) -> list[str]:
-    if len(paths) <= _ROWS:
-        return list(paths)
-    return [*paths[: _ROWS - 1], f"and {len(paths) - _ROWS + 1} more"]
+def _shown(texts: Sequence[str]) -> list[str]:
+    if len(texts) <= _ROWS:
+        return list(texts)
+    return [*texts[: _ROWS - 1], f"and {len(texts) - _ROWS + 1} more"]
 
 
-def _curve(flow: _Flow, cards: Mapping[str, Card], heights: Mapping[str, float], chain: Sequence[str]) -> str:
+def _curve(flow: Flow, cards: Mapping[str, Card], heights: Mapping[str, float], chain: Sequence[str]) -> str:
     start, end = cards[flow.writer], cards[flow.reader]
-    row = next((row for row in start.rows if row.text == flow.path), start.rows[-1])
+    row = next((row for row in start.rows if row.text == flow.text), start.rows[-1])
     x, y = start.x + start.width, row.y
     pieces = [f"M{x:g} {y:g}"]
     target = (end.x, end.y + HEAD / 2)

@@ -101,6 +101,7 @@ class Templates:
             text.span,
             text.stamp,
             text.visible,
+            text.within,
         ):
             filters[function.__name__] = function
         filters |= {"short": short, "prose": _prose}
@@ -143,7 +144,10 @@ def _prose(sentence: str | None) -> Markup:
     parts = text.visible(sentence or "").split("`")
     if len(parts) % 2 == 0:  # a backtick without partner stays one
         parts[-2:] = ["`".join(parts[-2:])]
-    marked = [escape(part) if index % 2 == 0 else Markup("<code>{}</code>").format(part) for index, part in enumerate(parts)]
+    marked = [
+        escape(part) if index % 2 == 0 else Markup("<code>{}</code>").format(part)
+        for index, part in enumerate(parts)
+    ]
     return Markup("").join(marked)
 
 

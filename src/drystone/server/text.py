@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from drystone.core.clock import to_iso
 
+#: What stands where there is no value.
+NOTHING = "\u2013"
 #: Controls, and the characters that turn the reading direction of what follows (so that a name
 #: could show another name). Newline and tab are left alone.
 _UNSEEN = re.compile(
@@ -44,7 +46,7 @@ def moment(nanoseconds: int | None) -> Moment | None:
 
 def visible(text: str) -> str:
     """`text` with invisible characters written out, e.g. `‹U+202E›`."""
-    return _UNSEEN.sub(lambda found: f"‹U+{ord(found[0]):04X}›", text)
+    return _UNSEEN.sub(lambda found: f"\u2039U+{ord(found[0]):04X}\u203a", text)
 
 
 def without_terminal_codes(text: str) -> str:
@@ -79,8 +81,8 @@ def span(start: Moment, end: Moment) -> str:
     if first.endswith(" 00:00:00") and end.ns - start.ns == 86_400 * 10**9:
         return first[:10]
     if first.endswith(" 00:00:00") and last.endswith(" 00:00:00"):
-        return f"{first[:10]} – {stamp(Moment(end.ns - 1))[:10]}"
-    return f"{first[:16]} – {last[:16]}"
+        return f"{first[:10]} to {stamp(Moment(end.ns - 1))[:10]}"
+    return f"{first[:16]} to {last[:16]}"
 
 
 def _months(text: str) -> int:
@@ -105,9 +107,9 @@ def ago(time: Moment, now: int) -> str:
 def duration(seconds: float | None) -> str:
     """`0.42 s`, `12.3 s`, `3 min 12 s`, `2 h 05 min`, `4 d 3 h`."""
     if seconds is None or not math.isfinite(seconds):
-        return "–"
+        return NOTHING
     if seconds < 0:
-        return "–" + duration(-seconds)
+        return "-" + duration(-seconds)
     if seconds < 10:
         return f"{seconds:.2f} s"
     if seconds < 59.95:
@@ -123,7 +125,7 @@ def duration(seconds: float | None) -> str:
 def size(count: int | None) -> str:
     """`812 B`, `12.4 MB`: decimal units."""
     if count is None:
-        return "–"
+        return NOTHING
     value = float(count)
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if abs(value) < 999.5 or unit == "TB":
@@ -138,7 +140,7 @@ def number(value: object) -> str:
     Whole values keep all their digits. The exact value belongs in a title beside it.
     """
     if value is None:
-        return "–"
+        return NOTHING
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -156,17 +158,23 @@ def number(value: object) -> str:
 
 def interval(ends: Sequence[float]) -> str:
     """`0.706 to 0.722`: as many decimals as its width can bear, the same for both ends."""
+    return f"{within(ends[0], ends)} to {within(ends[1], ends)}"
+
+
+def within(value: object, ends: Sequence[float] | None) -> str:
+    """A number with the decimals of the interval around it; more would only pretend."""
+    if ends is None or not isinstance(value, int | float) or not math.isfinite(value):
+        return number(value)
     low, high = ends
     width = high - low
-    if not math.isfinite(width) or width <= 0 or not 1e-6 < max(abs(low), abs(high)) < 1e6:
-        return f"{number(low)} to {number(high)}"
-    decimals = min(9, max(0, 1 - math.floor(math.log10(width))))
-    return f"{low:.{decimals}f} to {high:.{decimals}f}"
+    if not math.isfinite(width) or width <= 0 or not 1e-6 < max(abs(low), abs(high), abs(value)) < 1e6:
+        return number(value)
+    return f"{value:.{min(9, max(0, 1 - math.floor(math.log10(width))))}f}"
 
 
 def percent(share: float | None) -> str:
     """`87.5 %`."""
-    return "–" if share is None or not math.isfinite(share) else f"{share * 100:.3g} %"
+    return NOTHING if share is None or not math.isfinite(share) else f"{share * 100:.3g} %"
 
 
 def plural(count: int, noun: str) -> str:

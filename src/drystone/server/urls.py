@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlencode
 
 from drystone.core.errors import UsageError
@@ -71,7 +71,7 @@ def stored(object_id: str) -> str:
     return f"/objects/{segment(object_id.removeprefix('b3:'))}"
 
 
-def with_query(path: str, values: dict[str, str | Iterable[str] | None]) -> str:
+def with_query(path: str, values: Mapping[str, str | Iterable[str] | None]) -> str:
     """`path` with those values that are there."""
     pairs: list[tuple[str, str]] = []
     for key, value in values.items():

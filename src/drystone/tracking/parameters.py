@@ -90,6 +90,7 @@ class Parameters(Mapping[str, Any]):
         try:
             value = self._values[key]
         except KeyError:
+            self._read({self._prefix + key: None})  # whoever adds it later must run this again
             near = similar(key, self._values)
             hints = [f"a parameter with a similar name exists: `{self._prefix}{near[0]}`"] if near else []
             raise MissingParameter(f"no parameter `{self._prefix}{key}`", hints=hints) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Callable
@@ -50,14 +51,13 @@ def answerer(listener: Listener, machine: Machine, record: Record) -> Callable[[
                 if path and (not path.startswith(dropped) or b"/.." in path):
                     record_call(call, data, path)
             else:
-                record_call(call, data)
+                record_call(data)
         except (Gone, OSError, OverflowError):
             pass  # the kernel will refuse this call, or nobody waits for it any more
         except Unreadable as error:
             record.unseen[f"`{error.comm}` does not let itself be observed"] = None
-        try:
-            ioctl(fd, SEND, response)
-        except OSError:
-            pass  # the caller was killed meanwhile
+        finally:
+            with contextlib.suppress(OSError):  # the caller was killed meanwhile
+                ioctl(fd, SEND, response)
 
     return answer

@@ -1,11 +1,13 @@
 """What each system call means for the record: told before the call happens, it looks at the files itself."""
 
+# paths are bytes here: what a process names need not be text
+# ruff: noqa: PTH112, PTH120, PTH123
+
 from __future__ import annotations
 
 import os
 import struct
 from collections.abc import Iterator
-
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG, S_ISUID
 
 from drystone.pipeline.observer import memory
@@ -32,7 +34,7 @@ class Gone(Exception):
 
 
 class Calls:
-    """One method per `Call.act`, taking the call, the unpacked notification and its path where it has one."""
+    """One method per `Call.act`, taking the unpacked notification; with one path, the call and it as well."""
 
     def __init__(self, record: Record, memory: Memory, listener: Listener) -> None:
         self._record = record
@@ -66,13 +68,7 @@ class Calls:
             return
         flags = data[ARGUMENT + call.extra] if call.extra is not None else 0
         follow = not call.always and not flags & call.nofollow
-        found = self._find(self._where(data, call.directory, path), follow)
-        if found.stat is None:
-            self._record.misses(found.path)
-        elif S_ISLNK(found.stat.st_mode):
-            self._record.read(found.path, found.stat)
-        else:
-            self._record.exists(found.path)
+        self._touch(self._find(self._where(data, call.directory, path), follow))
         if follow and path.startswith(b"/"):
             self._settle(self._looked_up, path)
 
@@ -118,47 +114,47 @@ class Calls:
 
     # ── two paths ─────────────────────────────────────────────────────────────────────────────────
 
-    def renamed(self, call: Call, data: Data) -> None:
+    def renamed(self, data: Data) -> None:
         self._rename(data, (None, 0), (None, 1), 0)
 
-    def renamed_at(self, call: Call, data: Data) -> None:
+    def renamed_at(self, data: Data) -> None:
         self._rename(data, (0, 1), (2, 3), 0)
 
-    def renamed_at2(self, call: Call, data: Data) -> None:
+    def renamed_at2(self, data: Data) -> None:
         self._rename(data, (0, 1), (2, 3), data[ARGUMENT + 4])
 
-    def linked(self, call: Call, data: Data) -> None:
+    def linked(self, data: Data) -> None:
         self._link(data, (None, 0), (None, 1), 0)
 
-    def linked_at(self, call: Call, data: Data) -> None:
+    def linked_at(self, data: Data) -> None:
         self._link(data, (0, 1), (2, 3), data[ARGUMENT + 4])
 
     # ── programs ──────────────────────────────────────────────────────────────────────────────────
 
-    def executed(self, call: Call, data: Data) -> None:
+    def executed(self, data: Data) -> None:
         self._execute(data, None, 0)
 
-    def executed_at(self, call: Call, data: Data) -> None:
+    def executed_at(self, data: Data) -> None:
         self._execute(data, 0, 1)
 
-    def exited(self, call: Call, data: Data) -> None:
+    def exited(self, data: Data) -> None:
         self._record.peak = max(self._record.peak, memory.peak(data[1]))
         self._memory.drop(data[1])
 
     # ── descriptors and addresses ─────────────────────────────────────────────────────────────────
 
-    def listed(self, call: Call, data: Data) -> None:
+    def listed(self, data: Data) -> None:
         path = memory.link(data[1], f"fd/{data[ARGUMENT]}")
         if path is not None and self._listener.is_waiting(data[0]):
             self._record.lists(path)
 
-    def connected(self, call: Call, data: Data) -> None:
+    def connected(self, data: Data) -> None:
         self._speak(data, data[ARGUMENT + 1], data[ARGUMENT + 2])
 
-    def sent_to(self, call: Call, data: Data) -> None:
+    def sent_to(self, data: Data) -> None:
         self._speak(data, data[ARGUMENT + 4], data[ARGUMENT + 5])
 
-    def sent_message(self, call: Call, data: Data) -> None:
+    def sent_message(self, data: Data) -> None:
         # struct msghdr begins with the address and its length; of sendmmsg the first message speaks for all
         head = self._memory.read(data[1], data[ARGUMENT + 1], 12)
         if len(head) == 12:
@@ -166,11 +162,11 @@ class Calls:
 
     # ── what cannot be seen ───────────────────────────────────────────────────────────────────────
 
-    def root_changed(self, call: Call, data: Data) -> None:
-        self._record.unseen["it changed its file system with mount or chroot"] = None
+    def root_changed(self, data: Data) -> None:
+        self._record.unseen[f"`{memory.comm(data[1])}` changed its file system with mount or chroot"] = None
 
-    def opened_by_handle(self, call: Call, data: Data) -> None:
-        self._record.unseen["it opened files by handle"] = None
+    def opened_by_handle(self, data: Data) -> None:
+        self._record.unseen[f"`{memory.comm(data[1])}` opened a file by handle"] = None
 
     # ── shared ────────────────────────────────────────────────────────────────────────────────────
 
@@ -217,14 +213,23 @@ class Calls:
         self._looked_up.clear()
         self._read.clear()
 
-    def _make(self, found: Found) -> None:
-        """Something is created that must not be there yet."""
+    def _make(self, found: Found) -> bool:
+        """Something is created that must not be there yet; whether that will succeed."""
         if found.stat is not None:
             self._record.exists(found.path)
-        elif os.path.isdir(os.path.dirname(found.path)):
+            return False
+        possible = self._has_parent(found)
+        if possible:
             self._record.write(found.path)
-        else:
-            self._record.misses(os.path.dirname(found.path))
+        return possible
+
+    def _has_parent(self, found: Found) -> bool:
+        """Whether something can be made there; else the directory is what was missed."""
+        parent = os.path.dirname(found.path)
+        if os.path.isdir(parent):
+            return True
+        self._record.misses(parent)
+        return False
 
     def _open(self, call: Call, data: Data, path: bytes, flags: int) -> None:
         reading = not flags & (os.O_ACCMODE | os.O_TRUNC | os.O_CREAT)
@@ -265,10 +270,7 @@ class Calls:
     ) -> None:
         source = self._found(self._argument(data, old), follow=False)
         target = self._find(self._argument(data, new), follow=False)
-        if source.stat is None:
-            return
-        if target.stat is not None and flags & _RENAME_NOREPLACE:
-            self._record.exists(target.path)
+        if source.stat is None or not self._may_replace(source, target, flags):
             return
         pairs = [(source, target)]
         if flags & _RENAME_EXCHANGE and target.stat is not None:
@@ -287,12 +289,28 @@ class Calls:
             self._record.write(path)
         self._names_changed()
 
+    def _may_replace(self, source: Found, target: Found, flags: int) -> bool:
+        """Whether the kernel will do this rename, and it will do anything."""
+        assert source.stat is not None
+        if target.path.startswith(source.path + b"/"):
+            return False
+        if target.stat is None:
+            return self._has_parent(target)
+        if flags & _RENAME_EXCHANGE:
+            return True
+        both = S_ISDIR(source.stat.st_mode), S_ISDIR(target.stat.st_mode)
+        if flags & _RENAME_NOREPLACE or both[0] != both[1] or (both[1] and not _is_empty(target.path)):
+            self._record.exists(target.path)
+            return False
+        return not os.path.samestat(source.stat, target.stat)
+
     def _link(self, data: Data, old: tuple[int | None, int], new: tuple[int | None, int], flags: int) -> None:
         target = self._find(self._argument(data, new), follow=False)
-        self._make(target)
-        if not flags & _AT_EMPTY_PATH:  # an unnamed file, whose content is the command's own
+        if flags & _AT_EMPTY_PATH:  # an unnamed file, whose content is the command's own
+            self._make(target)
+        else:
             source = self._found(self._argument(data, old), follow=bool(flags & _AT_SYMLINK_FOLLOW))
-            if source.stat is not None:
+            if source.stat is not None and not S_ISDIR(source.stat.st_mode) and self._make(target):
                 self._record.read(source.path, source.stat)
         self._names_changed()
 

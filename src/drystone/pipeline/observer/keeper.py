@@ -5,6 +5,9 @@ whatever the command leaves behind; when the observer asks, or dies, it kills al
 none is left. So no process of a step survives its observer, by SIGKILL or otherwise.
 """
 
+# after a fork the plainest calls are the best
+# ruff: noqa: PTH123, PTH208
+
 from __future__ import annotations
 
 import contextlib
@@ -17,14 +20,14 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
 from drystone.pipeline.observer import seccomp
 
-# kind, then for `pid` the command's pid, for `end` its wait status, for `cost` seconds of processor and the bytes
-# of the largest process
+# kind, then of the command: for `pid` its pid, for `end` its wait status, for `cost` the seconds of processor
+# and the bytes of the largest process
 _MESSAGE = struct.Struct("=cdq")
 _PID, _END, _COST = b"p", b"e", b"c"
 _OBSERVED, _REFUSED = b"o", b"r"
@@ -37,15 +40,16 @@ _LINUX = sys.platform == "linux"
 class Launch:
     """What to start and with what."""
 
-    command: Sequence[str]
+    command: list[str]
     cwd: str
     env: Mapping[str, str]
+    env_observed: Mapping[str, str]
     inherit_stdin: bool
     installer: seccomp.Installer | None
 
 
 class Kept:
-    """The observer's end: the command's pid and the sockets to both processes. All file descriptors are its own."""
+    """The observer's end: the command's pid and the sockets to both processes. It owns its descriptors."""
 
     def __init__(self, keeper: int, watch: socket.socket, setup: socket.socket, output: int) -> None:
         self.keeper = keeper
@@ -72,7 +76,7 @@ class Kept:
             self._setup.send(_GO)
 
     def heard(self) -> bool:
-        """Take the keeper's next message: pid, status or costs of the command. False when the keeper has ended."""
+        """Take the keeper's next message about the command. False when the keeper has ended."""
         try:
             message = self.watch.recv(_MESSAGE.size, socket.MSG_WAITALL)
         except ConnectionError:
@@ -231,9 +235,10 @@ def _begin(launch: Launch, keeper: int, setup: socket.socket, output: int) -> No
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     try:
         os.chdir(launch.cwd)
-        if _observed(launch.installer, setup) or setup.recv(1) == _GO:
+        observed = _observed(launch.installer, setup)
+        if observed or setup.recv(1) == _GO:
             setup.close()
-            os.execvpe(launch.command[0], launch.command, launch.env)
+            os.execvpe(launch.command[0], launch.command, launch.env_observed if observed else launch.env)
     except (OSError, ValueError) as error:
         reason = "command not found" if isinstance(error, FileNotFoundError) else _reason(error)
         os.write(2, f"drystone: {launch.command[0]}: {reason}\n".encode(errors="replace"))

@@ -1,5 +1,8 @@
 """What an observed process has in memory and in its tables, read through /proc."""
 
+# a Path would cost more than the read
+# ruff: noqa: PTH115, PTH123
+
 from __future__ import annotations
 
 import os
@@ -18,7 +21,7 @@ class Unreadable(Exception):
 
 
 class Memory:
-    """Reads by thread id. File descriptors are kept, and forgotten on every execve: a new image has a new memory."""
+    """Reads by thread id. Descriptors are kept until the next execve: a new image has a new memory."""
 
     def __init__(self) -> None:
         self.kept: dict[int, int] = {}

@@ -1,18 +1,20 @@
 """From a path as a process spells it to the file that the kernel will find, with the links on the way."""
 
+# paths are bytes here: what a process names need not be text
+# ruff: noqa: PTH115, PTH118
+
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
-
 from stat import S_ISDIR, S_ISLNK
+from typing import NamedTuple
 
 _MOST_LINKS = 40
 _KEPT = 20_000
 
 
 class Found(NamedTuple):
-    """`path` has no symbolic link above its last component; `stat` is that of `path` itself, None if absent."""
+    """`path` has no symbolic link above its last component; `stat` is its own, None if absent."""
 
     path: bytes
     stat: os.stat_result | None

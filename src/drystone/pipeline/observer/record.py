@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-
 from stat import S_ISLNK, S_ISREG
 
 Stat = tuple[int, int, int, int, int]
@@ -20,7 +19,7 @@ def stat_tuple(stat: os.stat_result) -> Stat:
 
 
 class Scope:
-    """Which paths matter: all but those below an ignored prefix and below the root's own `.git` and `.drystone`.
+    """Which paths matter: all but those below an ignored prefix or the root's own `.git` and `.drystone`.
 
     A prefix that contains the root does not reach into it, so a workspace in an ignored `/tmp` is still seen.
     """
@@ -57,7 +56,7 @@ class Scope:
 
 
 class Record:
-    """The sets of an Observation as they grow. Its methods take resolved paths and are told before the call happens."""
+    """The sets of an Observation as they grow; told resolved paths, before the call happens."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -73,7 +72,7 @@ class Record:
         self.peak = 0
 
     def read(self, path: bytes, stat: os.stat_result) -> None:
-        """A file's content, or a link's target, is about to be read. What may not be read is merely present."""
+        """A file's content, or a link's target, is about to be read; what may not be is merely present."""
         if path in self.writes or path in self.reads or not self.scope.matters(path):
             return
         if S_ISLNK(stat.st_mode) or (S_ISREG(stat.st_mode) and os.access(path, os.R_OK)):

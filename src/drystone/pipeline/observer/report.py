@@ -22,7 +22,7 @@ def report(record: Record, kept: Kept, ended: Ended, seconds: float) -> Observat
         status = signal.SIGKILL
     killed = os.WIFSIGNALED(status)
     code = 128 + os.WTERMSIG(status) if killed else os.waitstatus_to_exitcode(status)
-    # the kernel's own figure includes the observer's size from before execve; it is all there is for the killed
+    # the kernel's figure includes the observer's own size before execve; for the killed it is all there is
     peak = max(record.peak, kept.largest) if killed or not record.peak else record.peak
     return Observation(
         exit_code=code,

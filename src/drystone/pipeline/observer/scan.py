@@ -1,9 +1,8 @@
-"""What a command wrote where it could not be observed: the workspace before, compared with the workspace after."""
+"""What a command wrote where it could not be observed: the workspace before, compared with after."""
 
 from __future__ import annotations
 
 import os
-
 from stat import S_IFMT, S_ISDIR
 
 from drystone.pipeline.observer.record import Scope

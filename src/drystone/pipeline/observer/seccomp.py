@@ -1,4 +1,4 @@
-"""The kernel's side: the filter that asks, and the listener that is asked. See seccomp(2), seccomp_unotify(2)."""
+"""The kernel's side: the filter that asks and the listener that is asked; seccomp(2), seccomp_unotify(2)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import fcntl
 import os
 import struct
 
-from drystone.pipeline.observer.syscalls import IO_URING_SETUP, LAST, Machine
+from drystone.pipeline.observer.syscalls import IO_URING_SETUP, LAST, UNSEEN, Machine
 
 Instruction = tuple[int, int, int, int]
 
@@ -21,12 +21,12 @@ _AT_EMPTY_PATH = 0x1000
 HANDING_OVER = 0x40004000
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_CHILD_SUBREAPER = 1, 38, 36
-_SET_MODE_FILTER, _NEW_LISTENER, _WAIT_KILLABLE = 1, 8, 0x20
+_SET_MODE_FILTER, _SPEC_ALLOW, _NEW_LISTENER, _WAIT_KILLABLE = 1, 4, 8, 0x20
 
 RECEIVE, SEND = 0xC0502100, 0xC0182101
 _VALID, _SET_FLAGS, _SYNC_WAKE_UP = 0x80082102, 0x40082104, 1
 
-# struct seccomp_notif: id, pid, flags, then seccomp_data: number, architecture, instruction pointer, six arguments
+# struct seccomp_notif: id, pid, flags; seccomp_data: number, architecture, instruction pointer, arguments
 NOTIFICATION = struct.Struct("=QIIiIQ6Q")
 ARGUMENT = 6  # position of the first argument in an unpacked notification
 # struct seccomp_notif_resp: id, value, error, flags (CONTINUE)
@@ -53,11 +53,12 @@ def program(machine: Machine) -> list[Instruction]:
     """The filter as (code, jump if true, jump if false, constant).
 
     A foreign architecture, a number beyond the table (x32 included) and `io_uring_setup` get ENOSYS; the
-    calls of the table ask the listener; everything else is allowed. Three calls ask not in every form:
+    calls of the table ask the listener; everything else is allowed. Four calls ask not in every form:
     `sendto` when it names an address; `newfstatat` unless its flags are exactly AT_EMPTY_PATH, which is how a
-    C library spells fstat; `sendmsg` unless with HANDING_OVER, or the listener could never leave its process.
+    C library spells fstat; `sendmsg` unless with HANDING_OVER, or the listener could never leave its process;
+    `newfstatat` and `openat` unless marked UNSEEN.
     """
-    special = (machine.sendto, machine.sendmsg, machine.fstatat)
+    special = (machine.sendto, machine.sendmsg, machine.fstatat, machine.openat)
     asked = [number for number in machine.calls if number not in special]
     return [
         (_LOAD, 0, 0, _ARCHITECTURE),
@@ -68,8 +69,9 @@ def program(machine: Machine) -> list[Instruction]:
         (_RETURN, 0, 0, _NOSYS),
         (_EQUAL, 0, 1, IO_URING_SETUP),
         (_RETURN, 0, 0, _NOSYS),
-        *_allowed_if(machine.fstatat, 3, _AT_EMPTY_PATH),
-        *_allowed_if(machine.sendmsg, 2, HANDING_OVER),
+        *_allowed_if(machine.fstatat, (0, UNSEEN), (3, _AT_EMPTY_PATH)),
+        *_allowed_if(machine.openat, (0, UNSEEN)),
+        *_allowed_if(machine.sendmsg, (2, HANDING_OVER)),
         (_EQUAL, 0, 6, machine.sendto),
         (_LOAD, 0, 0, _argument(4)),
         (_EQUAL, 0, 3, 0),
@@ -88,14 +90,16 @@ def _argument(position: int) -> int:
     return 16 + 8 * position
 
 
-def _allowed_if(number: int, position: int, value: int) -> tuple[Instruction, ...]:
-    return (
-        (_EQUAL, 0, 4, number),
-        (_LOAD, 0, 0, _argument(position)),
-        (_EQUAL, 0, 1, value),
-        (_RETURN, 0, 0, _ALLOW),
-        (_RETURN, 0, 0, _ASK),
-    )
+def _allowed_if(number: int, *cases: tuple[int, int]) -> list[Instruction]:
+    """Allow the call if the low half of one of these arguments has that value, else ask."""
+    tests: list[Instruction] = []
+    for position, value in cases:
+        tests += [
+            (_LOAD, 0, 0, _argument(position)),
+            (_EQUAL, 0, 1, value & 0xFFFFFFFF),
+            (_RETURN, 0, 0, _ALLOW),
+        ]
+    return [(_EQUAL, 0, len(tests) + 1, number), *tests, (_RETURN, 0, 0, _ASK)]
 
 
 class Installer:
@@ -115,8 +119,9 @@ class Installer:
         """
         if _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
             raise OSError(ctypes.get_errno(), "no_new_privs")
-        # WAIT_KILLABLE (5.19) keeps a signal from interrupting a call that is being answered
-        for flags in (_NEW_LISTENER | _WAIT_KILLABLE, _NEW_LISTENER):
+        # SPEC_ALLOW: this is no sandbox, so the command need not run with the slow speculation of one.
+        # WAIT_KILLABLE (5.19): a signal does not interrupt a call that is being answered.
+        for flags in (_NEW_LISTENER | _SPEC_ALLOW | _WAIT_KILLABLE, _NEW_LISTENER | _SPEC_ALLOW):
             listener: int = _libc.syscall(self._number, _SET_MODE_FILTER, flags, ctypes.byref(self._program))
             if listener >= 0:
                 return listener
@@ -150,7 +155,7 @@ class Listener:
             fcntl.ioctl(fd, _SET_FLAGS, _SYNC_WAKE_UP)
 
     def is_waiting(self, notification: int) -> bool:
-        """Whether that call still waits, so what was read of its process was its own and not a successor's."""
+        """Whether that call still waits, so that what was read was its own and not a successor's."""
         try:
             fcntl.ioctl(self.fd, _VALID, struct.pack("=Q", notification))
         except OSError:

@@ -15,6 +15,7 @@ from drystone.core.errors import UsageError
 from drystone.pipeline.observation import Ended, Observation
 from drystone.pipeline.observer import memory
 from drystone.pipeline.observer.answer import answerer
+from drystone.pipeline.observer.interpreters import STARTUP, hastened
 from drystone.pipeline.observer.keeper import Kept, Launch, children, start
 from drystone.pipeline.observer.record import Record, Scope
 from drystone.pipeline.observer.report import report
@@ -50,7 +51,7 @@ def observe(
 ) -> Observation:
     """Run `command` to its end and report what it and its descendants did to files.
 
-    The command gets a session of its own, `cwd` (absolute), exactly `env`, and /dev/null as standard input
+    The command gets a session of its own, `cwd` (absolute), `env` as it is, and /dev/null as standard input
     unless `inherit_stdin`. Its standard output and error arrive together, as chunks, at `output`. A command
     that is not found ends with 127, one that cannot be executed with 126, with the reason in its output.
 
@@ -64,16 +65,17 @@ def observe(
 
     Where observing is not possible the command runs all the same, the observation is partial, and what was
     written is found by comparing the workspace before and after. An exception that `output` raises is passed
-    on after everything has been killed. Call it from one thread only if that thread lives on until it returns.
+    on after everything has been killed.
     """
     if not command:
         raise UsageError("there is no command to run")
-    real = os.path.realpath(os.fsencode(root))
-    record = Record(Scope(real, ignore))
+    scope = Scope(os.fsencode(root.resolve()), [*ignore, STARTUP])
+    record = Record(scope)
     machine = here()
     installer = Installer(machine) if machine is not None and _kernel() >= _OLDEST_KERNEL else None
     began = time.monotonic()
-    kept = start(Launch(list(command), str(cwd), dict(env), inherit_stdin, installer))
+    faster = hastened(command, env, scope)
+    kept = start(Launch(list(command), str(cwd), dict(env), faster, inherit_stdin, installer))
     execution = _Execution(kept, output, timeout, interrupted, grace, settle)
     listener: Listener | None = None
     try:
@@ -96,7 +98,7 @@ def observe(
 
 
 class _Execution:
-    """The loop around one execution: answers, hands on output, watches the clock, ends it when it must end."""
+    """The loop around one execution: answers, hands on output, watches the clock, ends it in time."""
 
     def __init__(
         self,

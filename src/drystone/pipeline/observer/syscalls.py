@@ -36,13 +36,18 @@ class Machine(NamedTuple):
     sendto: int
     sendmsg: int
     fstatat: int
+    openat: int
     calls: dict[int, Call]
 
 
 AT_SYMLINK_NOFOLLOW = 0x100
 
-# What a filter answers with ENOSYS on both architectures: a ring opens files behind every observer's back, and
-# a call newer than this table might. `LAST` is below the x32 numbers too, so these are refused with it.
+# A directory descriptor that is none. The kernel ignores it where the path is absolute, so a process can say
+# with it that a path lies below a prefix that nobody watches; `startup/sitecustomize.py` does.
+UNSEEN = -0x44524F50
+
+# What a filter answers with ENOSYS: a ring opens files behind every observer's back, and a call newer than
+# this table might. The x32 numbers lie beyond `LAST`, too.
 IO_URING_SETUP = 425
 LAST = 469
 
@@ -100,20 +105,22 @@ _LEGACY = {
 
 # fmt: off
 _X86_64 = {
-    "open": 2, "stat": 4, "lstat": 6, "access": 21, "connect": 42, "sendto": 44, "sendmsg": 46, "execve": 59,
-    "truncate": 76, "getdents": 78, "chdir": 80, "rename": 82, "mkdir": 83, "rmdir": 84, "creat": 85, "link": 86,
-    "unlink": 87, "symlink": 88, "readlink": 89, "chmod": 90, "mknod": 133, "pivot_root": 155, "chroot": 161,
-    "mount": 165, "getdents64": 217, "exit_group": 231, "openat": 257, "mkdirat": 258, "mknodat": 259,
-    "newfstatat": 262, "unlinkat": 263, "renameat": 264, "linkat": 265, "symlinkat": 266, "readlinkat": 267,
-    "fchmodat": 268, "faccessat": 269, "open_by_handle_at": 304, "sendmmsg": 307, "renameat2": 316,
-    "execveat": 322, "statx": 332, "move_mount": 429, "openat2": 437, "faccessat2": 439, "fchmodat2": 452,
+    "open": 2, "stat": 4, "lstat": 6, "access": 21, "connect": 42, "sendto": 44, "sendmsg": 46,
+    "execve": 59, "truncate": 76, "getdents": 78, "chdir": 80, "rename": 82, "mkdir": 83, "rmdir": 84,
+    "creat": 85, "link": 86, "unlink": 87, "symlink": 88, "readlink": 89, "chmod": 90, "mknod": 133,
+    "pivot_root": 155, "chroot": 161, "mount": 165, "getdents64": 217, "exit_group": 231, "openat": 257,
+    "mkdirat": 258, "mknodat": 259, "newfstatat": 262, "unlinkat": 263, "renameat": 264, "linkat": 265,
+    "symlinkat": 266, "readlinkat": 267, "fchmodat": 268, "faccessat": 269, "open_by_handle_at": 304,
+    "sendmmsg": 307, "renameat2": 316, "execveat": 322, "statx": 332, "move_mount": 429, "openat2": 437,
+    "faccessat2": 439, "fchmodat2": 452,
 }
 _AARCH64 = {
-    "mknodat": 33, "mkdirat": 34, "unlinkat": 35, "symlinkat": 36, "linkat": 37, "renameat": 38, "mount": 40,
-    "pivot_root": 41, "truncate": 45, "faccessat": 48, "chdir": 49, "chroot": 51, "fchmodat": 53, "openat": 56,
-    "getdents64": 61, "readlinkat": 78, "newfstatat": 79, "exit_group": 94, "connect": 203, "sendto": 206,
-    "sendmsg": 211, "execve": 221, "open_by_handle_at": 265, "sendmmsg": 269, "renameat2": 276,
-    "execveat": 281, "statx": 291, "move_mount": 429, "openat2": 437, "faccessat2": 439, "fchmodat2": 452,
+    "mknodat": 33, "mkdirat": 34, "unlinkat": 35, "symlinkat": 36, "linkat": 37, "renameat": 38,
+    "mount": 40, "pivot_root": 41, "truncate": 45, "faccessat": 48, "chdir": 49, "chroot": 51,
+    "fchmodat": 53, "openat": 56, "getdents64": 61, "readlinkat": 78, "newfstatat": 79, "exit_group": 94,
+    "connect": 203, "sendto": 206, "sendmsg": 211, "execve": 221, "open_by_handle_at": 265, "sendmmsg": 269,
+    "renameat2": 276, "execveat": 281, "statx": 291, "move_mount": 429, "openat2": 437, "faccessat2": 439,
+    "fchmodat2": 452,
 }
 # fmt: on
 
@@ -121,7 +128,8 @@ _AARCH64 = {
 def _machine(audit: int, seccomp: int, numbers: dict[str, int]) -> Machine:
     known = _GENERIC | _LEGACY
     calls = {number: known[name] for name, number in numbers.items()}
-    return Machine(audit, seccomp, numbers["sendto"], numbers["sendmsg"], numbers["newfstatat"], calls)
+    forms = (numbers[name] for name in ("sendto", "sendmsg", "newfstatat", "openat"))
+    return Machine(audit, seccomp, *forms, calls)
 
 
 MACHINES = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 import msgspec
 
 from drystone.core.errors import DrystoneError
 from drystone.core.ids import short
 from drystone.ledger import deployments, lineage, names, runs
-from drystone.ledger.facts import AssetKind, VersionRegistered
+from drystone.ledger.facts import AliasMoved, AssetKind, VersionRegistered
 from drystone.objects.tree import read_tree
 from drystone.registry import manifest
 from drystone.server import urls
@@ -19,6 +21,8 @@ _TITLES: dict[AssetKind, str] = {"model": "Models", "data": "Data"}
 _NOUNS: dict[AssetKind, str] = {"model": "model", "data": "dataset"}
 #: Entries of a directory that are listed.
 _ENTRIES = 200
+#: Version numbers end where the index cannot hold them.
+_NUMBERS = 2**63
 #: Runs that read a version that are listed.
 _READERS = 20
 
@@ -104,7 +108,7 @@ def _asset(reader: Reader, query: Query, kind: AssetKind) -> Page:
     return Page(
         "asset.html",
         name,
-        f"drystone show {kind}:{name}",
+        f"drystone ls {quote(f'{kind}:{name}')}",
         {
             "kind": kind,
             "name": name,
@@ -131,11 +135,11 @@ def _asset(reader: Reader, query: Query, kind: AssetKind) -> Page:
 
 def _version(reader: Reader, query: Query, kind: AssetKind) -> Page:
     name, number = query.path["name"], int(query.path["version"])
-    found = names.version(reader.ledger, kind, name, number)
+    found = names.version(reader.ledger, kind, name, number) if number < _NUMBERS else None
     if found is None:
         raise missing(
             f"no version `v{number}` of {_NOUNS[kind]} `{name}`",
-            f"list them with `drystone show {kind}:{name}`",
+            f"list them with `drystone ls {kind}:{name}`",
         )
     maker = runs.get(reader.ledger, found.run) if found.run else None
     aliases = names.aliases(reader.ledger, kind, name)
@@ -146,7 +150,7 @@ def _version(reader: Reader, query: Query, kind: AssetKind) -> Page:
     return Page(
         "version.html",
         f"{name}\u2009@\u2009v{number}",
-        f"drystone show {kind}:{name}@v{number}",
+        f"drystone show {quote(f'{kind}:{name}@v{number}')}",
         {
             "kind": kind,
             "version": fact(found),
@@ -174,7 +178,7 @@ def _version(reader: Reader, query: Query, kind: AssetKind) -> Page:
     )
 
 
-def _pointing(aliases: dict[str, names.AliasMoved], number: int) -> list[str]:
+def _pointing(aliases: dict[str, AliasMoved], number: int) -> list[str]:
     return [alias for alias, move in aliases.items() if move.version == number]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from shlex import quote
 
 from drystone.ledger import deployments, names
 from drystone.ledger.facts import Performance, WindowJudged
@@ -47,7 +48,7 @@ def detail(reader: Reader, query: Query) -> Page:
     return Page(
         "deployment.html",
         name,
-        f"drystone show deploy:{name}",
+        f"drystone why {quote(f'deploy:{name}')}",
         {
             "name": name,
             "current": fact(current),
@@ -82,7 +83,7 @@ def monitor(reader: Reader, query: Query) -> Page:
     return Page(
         "monitor.html",
         f"Monitor of {name}",
-        f"drystone monitor {name}",
+        f"drystone monitor {quote(name)}",
         {"deployment": name, "windows": [fact(one) for one in shown], "next": following},
         {
             "rows": features if whole else features[:FEATURES],
@@ -128,7 +129,7 @@ def _performance(windows: list[WindowJudged]) -> list[tuple[Chart, str, list[tup
             [Series(metric, points, band)],
             x_name="window",
             x_labels=lambda x, labels=labels: labels.get(x, ""),  # type: ignore[misc]
-            x_ticks=_spread(sorted(labels), 8),
+            x_ticks=_spread(sorted(labels), 6),
             level=references[-1] if references else None,
         )
         charts.append((chart, metric, [(_span(window), fact(one)) for _, window, one in rows]))

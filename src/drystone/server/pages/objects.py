@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from drystone.core.ids import OBJECT_PREFIX, is_object_id, short
 from drystone.ledger import lineage
+from drystone.ledger.runs import RunRow
 from drystone.server.pages.common import run_record, verdicts, with_versions
 from drystone.server.reader import PAGE_ROWS, Page, Query, Reader, missing
 
 
 def detail(reader: Reader, query: Query) -> Page:
-    """Lineage of one object. One that nothing is known about has a page too: its id may come from elsewhere."""
+    """Lineage of one object; one that nothing is known about has a page that says so."""
     name = OBJECT_PREFIX + query.path["object"].removeprefix(OBJECT_PREFIX)
     if not is_object_id(name):
         raise missing(f"not an object: `{name}`", "an object's whole name is `b3:` and 64 hex digits")
@@ -24,7 +27,7 @@ def detail(reader: Reader, query: Query) -> Page:
     return Page(
         "object.html",
         short(name),
-        "drystone why PATH",
+        _command(known, producer),
         {
             "object": name,
             "here": here,
@@ -39,3 +42,10 @@ def detail(reader: Reader, query: Query) -> Page:
         crumbs=(("Overview", "/"),),
         label=f"Object {short(name)}",
     )
+
+
+def _command(versions: object, producer: RunRow | None) -> str:
+    """What says most about it in a terminal: its version, else the run that made it."""
+    if isinstance(versions, list) and versions:
+        return f"drystone why {quote('{kind}:{name}@v{version}'.format_map(versions[0]))}"
+    return f"drystone why run:{short(producer.run)}" if producer else "drystone ls data"

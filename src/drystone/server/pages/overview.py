@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from drystone.core.ids import short
 from drystone.ledger import deployments, evidence, names, runs
 from drystone.ledger.facts import DeploymentChanged, Evidence
@@ -25,7 +27,7 @@ def page(reader: Reader, _: Query) -> Page:
     return Page(
         "overview.html",
         reader.layout.root.name,
-        "drystone status",
+        "drystone ls",
         {
             "project": reader.layout.root.name,
             "attention": [*_ledger(reader), *_windows(reader, serving), *_checks(reader), *_runs(reader)],
@@ -51,21 +53,21 @@ def _ledger(reader: Reader) -> list[Record]:
 
 
 def _windows(reader: Reader, serving: list[DeploymentChanged]) -> list[Record]:
-    """Deployments in service whose newest window failed."""
+    """Deployments whose newest window failed, unless they were stopped since."""
     found = []
     for one in serving:
-        if one.status != "serving":
-            continue
         windows = deployments.windows(reader.ledger, one.name)
         if not windows or windows[-1].verdict != "fail":
             continue
         last = windows[-1]
+        if one.status == "stopped" and one.time > last.time:
+            continue
         named = [entry.feature for entry in last.features if entry.verdict == "fail"]
         measures = [entry.metric for entry in last.performance if entry.verdict == "fail"]
         reasons = [f"drift of {_listed(named)}"] if named else []
         reasons += [f"{_listed(measures)} fell"] if measures else []
         what = f"Deployment {one.name} failed its window {span(Moment(last.start), Moment(last.end))}"
-        command = f"drystone monitor {one.name}"
+        command = f"drystone monitor {quote(one.name)}"
         found.append(_item("window", what, "; ".join(reasons), urls.monitor(one.name), command, last.time))
     return found
 
@@ -75,10 +77,10 @@ def _listed(words: list[str]) -> str:
 
 
 def _checks(reader: Reader) -> list[Record]:
-    """Newest versions and versions with an alias that a check failed, by subject."""
+    """Names about which the newest verdict of a check is `fail`, whichever version it judged."""
     newest: dict[tuple[str, str], Evidence] = {}
     for one in evidence.recent(reader.ledger, _VERDICTS):
-        newest.setdefault((one.about, one.check), one)  # newest first
+        newest.setdefault((one.about.partition("@")[0], one.check), one)  # newest first
     failed: dict[str, list[Evidence]] = {}
     for one in newest.values():
         if one.verdict == "fail":

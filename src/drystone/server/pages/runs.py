@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from contextlib import suppress
+from shlex import join
 
 from drystone.core.errors import UsageError
 from drystone.core.ids import short
-from drystone.ledger import evidence, lineage, names, runs
+from drystone.ledger import evidence, lineage, runs
 from drystone.ledger.runs import RunRow
 from drystone.server import urls
 from drystone.server.pages import curves, output
@@ -20,6 +23,7 @@ from drystone.server.pages.common import (
 )
 from drystone.server.reader import PAGE_ROWS, Page, Query, Reader
 from drystone.server.render import fact
+from drystone.server.text import duration, size
 
 KINDS = ("step", "command", "script", "test", "serve", "monitor")
 STATUSES = ("running", "succeeded", "failed", "killed", "lost")
@@ -27,6 +31,8 @@ _FILTERS = ("kind", "status", "name", "experiment")
 _COLUMNS = 12
 _SUGGESTIONS = 40
 _RUNS = ("Runs", "/runs")
+#: Labels that Drystone itself gives; the page shows them in words.
+_OWN_TAGS = "drystone."
 
 
 def listing(reader: Reader, query: Query) -> Page:
@@ -43,7 +49,7 @@ def listing(reader: Reader, query: Query) -> Page:
     return Page(
         "runs.html",
         "Runs",
-        "drystone log",
+        _log_command(filters, columns),
         {
             "runs": [{**run_record(row), "metrics": picked.get(row.run, {})} for row in rows],
             "filters": filters,
@@ -63,6 +69,13 @@ def listing(reader: Reader, query: Query) -> Page:
             "filtered": any(filters.values()),
         },
     )
+
+
+def _log_command(filters: Mapping[str, str | None], columns: list[str]) -> str:
+    words = ["drystone", "log"] + ([filters["name"]] if filters["name"] else [])
+    for key in ("kind", "status", "experiment"):
+        words += [f"--{key}", value] if (value := filters[key]) else []
+    return join([*words, *(word for key in columns for word in ("--metric", key))])
 
 
 def _suggestions(reader: Reader, rows: list[RunRow], columns: list[str]) -> list[str]:
@@ -108,10 +121,29 @@ def detail(reader: Reader, query: Query) -> Page:
             "parent": None if parent is None else run_record(parent),
             "previous": None if before is None else before.run,
         },
-        {"drawn": drawn, "path": urls.run(row.run)},
+        {
+            "drawn": drawn,
+            "path": urls.run(row.run),
+            "tags": {key: value for key, value in tags.items() if not key.startswith(_OWN_TAGS)},
+            "measured": _measured(tags),
+            "warnings": [value for key, value in tags.items() if key.startswith(f"{_OWN_TAGS}warning.")],
+        },
         crumbs=(_RUNS,),
         label=f"{row.name} {short(row.run)}",
     )
+
+
+def _measured(tags: dict[str, str]) -> list[tuple[str, str]]:
+    """What the observer noted about a step, in words."""
+    found = []
+    if label := tags.get("drystone.label"):
+        found.append(("Trace", label))
+    with suppress(ValueError):
+        if cpu := tags.get("drystone.cpu_seconds"):
+            found.append(("Processor time", duration(float(cpu))))
+        if peak := tags.get("drystone.peak_bytes"):
+            found.append(("Peak memory", size(int(peak))))
+    return found
 
 
 def _previous(reader: Reader, row: RunRow) -> RunRow | None:
@@ -178,9 +210,7 @@ def _objects(reader: Reader, row: RunRow) -> dict[str, object]:
     return {f"{words[edge.direction]} {edge.path}": edge.object for edge in edges}
 
 
-def _side_by_side(
-    a: dict[str, object] | dict[str, float], b: dict[str, object] | dict[str, float]
-) -> list[Record]:
+def _side_by_side(a: Mapping[str, object], b: Mapping[str, object]) -> list[Record]:
     """Every key of either with a word for what happened to it; what differs comes first."""
     rows: list[Record] = []
     for key in sorted(a.keys() | b.keys()):

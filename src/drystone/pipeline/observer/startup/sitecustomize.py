@@ -1,0 +1,72 @@
+"""Runs first in an observed Python: its imports then mark the look-ups that the observer would drop anyway.
+
+An import of a large library asks for ten thousand files below the interpreter's own directories, and each
+question stops the process until the observer has let it go on. Where a path is absolute the kernel ignores
+the directory descriptor given with it; a certain impossible one is the mark by which the filter lets the call
+through unasked. All else is asked as ever, and an interpreter without these inner functions is only slower.
+What brought this file here is taken back: the program finds its environment and path as they were given.
+"""
+
+import os
+import sys
+
+_MARK = -0x44524F50  # syscalls.UNSEEN, which cannot be imported here
+
+
+def _take_back():  # type: () -> tuple[str, ...]
+    """Undo the two variables and the path entry; the prefixes that need no asking."""
+    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
+    unseen = os.environ.pop("DRYSTONE_UNSEEN", "")
+    first, _, rest = os.environ.get("PYTHONPATH", "").partition(os.pathsep)
+    if first == here:
+        if rest:
+            os.environ["PYTHONPATH"] = rest
+        else:
+            del os.environ["PYTHONPATH"]
+    if here in sys.path:
+        sys.path.remove(here)
+    sys.path_importer_cache.pop(here, None)
+    return tuple(filter(None, unseen.split(os.pathsep)))
+
+
+def _mark(prefixes):  # type: (tuple[str, ...]) -> None
+    """Let the import system ask for what lies below `prefixes` with the mark."""
+    import _frozen_importlib_external as machinery
+    from _io import FileIO
+
+    stat, read = machinery._path_stat, machinery.FileLoader.get_data  # type: ignore[attr-defined]
+    plain_stat, plain_open = os.stat, os.open
+
+    def is_unseen(path):  # type: (object) -> bool
+        return isinstance(path, str) and path.startswith(prefixes) and "/.." not in path
+
+    def marked_stat(path):  # type: (str) -> os.stat_result
+        return plain_stat(path, dir_fd=_MARK) if is_unseen(path) else stat(path)
+
+    def marked_open(path, flags):  # type: (str, int) -> int
+        return plain_open(path, flags, dir_fd=_MARK)
+
+    def marked_read(self, path):  # type: (machinery.FileLoader, str) -> bytes
+        if not is_unseen(path):
+            return read(self, path)
+        with FileIO(path, "r", opener=marked_open) as file:
+            return file.read()
+
+    machinery._path_stat = marked_stat  # type: ignore[attr-defined]
+    machinery.FileLoader.get_data = marked_read  # type: ignore[method-assign]
+
+
+_prefixes = _take_back()
+try:
+    if _prefixes:
+        _mark(_prefixes)
+except (ImportError, AttributeError):
+    pass
+_this = sys.modules.pop(__name__)
+try:
+    __import__(__name__)  # the one that this file has hidden, if there is one
+except ImportError as error:
+    if getattr(error, "name", __name__) != __name__:
+        raise
+finally:
+    sys.modules.setdefault(__name__, _this)
