@@ -35,7 +35,9 @@ def main() -> int:
             subprocess.run([program, "run"], cwd=project, env=environ, check=True, capture_output=True)
             walls.append(time.perf_counter() - began)
     first, second = walls[0], statistics.median(walls[1:])
-    print(f"drystone run of examples/flights: first {first:.1f} s, second {second:.3f} s (goal <= {GOAL_S} s)")
+    print(
+        f"drystone run of examples/flights: first {first:.1f} s, second {second:.3f} s (goal <= {GOAL_S} s)"
+    )
     return 0 if second <= GOAL_S else 1
 
 

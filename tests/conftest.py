@@ -84,4 +84,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             " (`.ci/run` does)"
         )
     if shutil.which("chromium") is None:
-        terminalreporter.write_line("not tested here: the pages in a browser; install Chromium (`.ci/run` does)")
+        terminalreporter.write_line(
+            "not tested here: the pages in a browser; install Chromium (`.ci/run` does)"
+        )

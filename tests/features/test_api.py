@@ -93,6 +93,12 @@ OTHER_TYPE = "key `key_id` of the spine is `{}`, but `key_id` of view `v` is `BI
     ("spine", "options", "error", "message"),
     [
         ({"keyid": [1], "ts": [NOON]}, {}, UsageError, "the spine has no column `key_id`, a key of view `v`"),
+        (
+            {"a": [1], "b": [1], "ts": [NOON]},
+            {"keys": {"a": "key_id", "b": "key_id"}},
+            UsageError,
+            "several columns are to stand for key `key_id`",
+        ),
         ({"key_id": [1], "ts": [NOON]}, {"time": "tz"}, UsageError, "the spine has no column `tz`"),
         ({"key_id": [1]}, {}, UsageError, "which column of the spine is its time?"),
         ({"key_id": [1], "a": [NOON], "b": [NOON]}, {}, UsageError, "which column of the spine is its time?"),

@@ -33,6 +33,12 @@ def test_a_view_may_have_the_name_of_the_table_it_reads(world: Folder) -> None:
     assert world.join(SPINE, "rows")["x"] == [1.5]
 
 
+def test_no_variable_of_python_is_a_table(world: Folder) -> None:
+    world.view("v", "SELECT 1 AS key_id, now() AS ts, text FROM 'data/rows.parquet', parts")
+    with pytest.raises(NotFound, match="the view reads `parts`, which is not there"):
+        world.join(SPINE, "v")
+
+
 def test_a_path_in_from_starts_at_the_root_of_the_project(world: Folder) -> None:
     world.view("v", "SELECT * FROM 'data/rows.parquet'")
     assert world.join(SPINE, "v")["x"] == [1.5]
@@ -71,7 +77,7 @@ def test_windows_of_a_view_cannot_be_read_by_another(world: Folder) -> None:
     ("sql", "at", "because"),
     [
         ("-- max_age: 1h\nSELECT key_id, ts,\n  z FROM rows", "features/v.sql:3", '"z"'),
-        ("SELECT key_id, ts, x FORM rows", "features/v.sql", "syntax error"),
+        ("SELECT key_id,\n ts, x FORM rows", "features/v.sql:2", "syntax error"),
         ("DROP TABLE rows", "features/v.sql", "SELECT"),
         ("SELECT key_id, ts, 'abc'::INTEGER AS y FROM rows", "features/v.sql:1", "abc"),
         ("SELECT key_id, ts, x - avg(x) OVER last_1h AS y FROM rows", "features/v.sql", '"x"'),

@@ -30,6 +30,14 @@ def test_an_item_may_be_an_expression_of_several_windows() -> None:
     assert got.items == "coalesce(__0 / __1, 0) AS r"
 
 
+def test_comments_and_a_bare_condition_do_no_harm() -> None:
+    got = split(
+        "SELECT k, sum(x -- the x\n) FILTER (y > 0 -- positive\n) OVER last_1h AS s -- sum\nFROM t", "v.sql"
+    )
+    assert got.rows == "SELECT k, y > 0 AS __0_where, x AS __0_0 -- sum\nFROM t"
+    assert got.items == "__0 AS s"
+
+
 @pytest.mark.parametrize(
     ("call", "rewritten"),
     [

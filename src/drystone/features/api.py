@@ -137,6 +137,11 @@ def _columns(table: pa.Table) -> list[tuple[str, pa.ChunkedArray]]:
 def _check_aliases(aliases: Mapping[str, str], prepared: list[Prepared]) -> None:
     known = {key for view in prepared for key in view.roles.keys}
     for column, key in aliases.items():
+        if list(aliases.values()).count(key) > 1:
+            raise UsageError(
+                f"several columns are to stand for key `{key}`",
+                hints=["join once for each, with the features under other names"],
+            )
         if key not in known:
             raise UsageError(
                 f"no view has a key `{key}`, which `{column}` is to stand for",
@@ -149,6 +154,8 @@ def _claim(origin: dict[str, str], name: str, claimant: str, *, full_names: bool
         hint = "rename the column in one of them"
         raise Conflict(
             f"{origin[name]} and {claimant} both have a column `{name}`",
-            hints=[hint] if full_names else ["call features `VIEW__FEATURE`: `--full-names`", hint],
+            hints=[hint]
+            if full_names
+            else ["call features VIEW__FEATURE: `--full-names`, in Python `full_names=True`", hint],
         )
     origin[name] = claimant

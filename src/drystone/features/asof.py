@@ -63,9 +63,9 @@ def aggregates(view: Prepared, keys: Sequence[tuple[str, str]], *, nano: bool) -
     """SQL that gives, for each row of `__spine` in its order, the view's windowed columns.
 
     Where a row is known a fixed time after its event, spine and rows lie on one axis and each window
-    is a frame of it, n log n for any aggregate (the condition of a spine row is null). Where arrivals vary a window is not a frame: rows meet
-    the spine rows of their own and the next stretch of the window's length, and are then filtered, so
-    that costs as many pairs as the windows hold rows.
+    is a frame of it, n log n for any aggregate (the condition of a spine row is null, so it does not
+    count). Where arrivals vary a window is no frame: rows meet the spine rows of their own and the next
+    stretch of the window's length, and are then filtered, which takes as many pairs as windows hold rows.
 
     Raises:
         ProjectInvalid: rows become known too late to be in a window.

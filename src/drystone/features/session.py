@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
@@ -59,6 +60,7 @@ class Session:
             config={
                 "threads": 1,
                 "autoinstall_known_extensions": False,
+                "python_enable_replacements": False,
                 "file_search_path": str(layout.root),
                 "temp_directory": str(layout.state / "spill"),
             },
@@ -161,29 +163,32 @@ class Session:
                     hints=["write `MAX_AGE = '2h'` beside the function"],
                 )
             return result, header
-        frame = quoted(f"result of {view.name}")
-        self.connection.register(frame.strip('"'), as_arrow(result, f"what `{view.name}` returns", at))
-        return f"SELECT * FROM {frame}", header
+        frame = f"result of {view.name}"
+        self.connection.register(frame, as_arrow(result, f"what `{view.name}` returns", at))
+        self._named.add(frame)
+        return f"SELECT * FROM {quoted(frame)}", header
 
     def _resolve(self, reader: str, parts: Split, at: str) -> None:
         """Give a meaning to each table that the query names."""
         row = self.connection.execute("SELECT json_serialize_sql(?)", [parts.rows]).fetchone()
         tree = json.loads(row[0]) if row else {}
         if tree.get("error"):
+            place = tree.get("position")
+            line = f":{parts.rows[: int(place)].count(chr(10)) + 1}" if place and at.endswith(".sql") else ""
             raise ProjectInvalid(
-                "the view is not one SELECT that DuckDB understands",
-                at=at,
+                "the view is not a SELECT that DuckDB understands",
+                at=at + line,
                 because=tree["error_message"],
             )
         own = {entry["key"] for node in _nodes(tree) for entry in node.get("cte_map", {}).get("map", ())}
         for node in _nodes(tree):
             name = node.get("table_name")
-            if node.get("type") == "BASE_TABLE" and name and not node.get("schema_name") and name not in own:
-                self._name(reader, name, at)
+            if node.get("type") == "BASE_TABLE" and name and not node.get("schema_name"):
+                self._name(reader, name, at, needed=name not in own)
 
-    def _name(self, reader: str, name: str, at: str) -> None:
+    def _name(self, reader: str, name: str, at: str, *, needed: bool = True) -> None:
         """Make `name` a relation: a file of `data/`, or the rows of another view."""
-        if name in self._named or "/" in name or name.startswith("result of "):
+        if name in self._named or "/" in name:
             return  # with a slash it is itself a path, which DuckDB opens
         files = [self.layout.data / f"{name}{suffix}" for suffix in (".parquet", ".csv")]
         found = [path for path in files if path.is_file()]
@@ -196,6 +201,8 @@ class Session:
                 at=at,
                 hints=["rename one of them"],
             )
+        if not found and not needed:
+            return
         if not found:
             known = {path.stem for path in self.layout.data.glob("*.*")} | set(views.find(self.layout))
             raise NotFound(
@@ -209,7 +216,7 @@ class Session:
         ).fetchall()
         self._named.add(name)
 
-    def _rows_of(self, path: Any, name: str, at: str) -> str:
+    def _rows_of(self, path: Path, name: str, at: str) -> str:
         location = str(path).replace("'", "''")
         if path.suffix == ".parquet":
             return f"SELECT * FROM read_parquet('{location}')"

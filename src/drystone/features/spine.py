@@ -38,7 +38,8 @@ def load(spine: Any, root: Path) -> pa.Table:
     if path.suffix not in (".parquet", ".csv"):
         raise UsageError(f"a spine is a `.parquet` or `.csv` file, not `{path.name}`")
     try:
-        return pq.read_table(path) if path.suffix == ".parquet" else pc.read_csv(path)
+        # not `read_table`, which would make columns of folders such as `month=4`
+        return pq.ParquetFile(path).read() if path.suffix == ".parquet" else pc.read_csv(path)
     except pa.ArrowException as error:
         raise ProjectInvalid(f"the spine `{spine}` cannot be read", because=str(error)) from error
 
@@ -47,7 +48,7 @@ def time_column(table: pa.Table, given: str | None) -> str:
     """The column that says when each row asks.
 
     That is the given one; else the one called `ts`, `event_time` or `event_timestamp`; else the only
-    timestamp.
+    timestamp. A date asks at its midnight, UTC.
 
     Raises:
         UsageError: there is no such column, none or several could be it, or it is no timestamp.

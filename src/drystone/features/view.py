@@ -20,7 +20,8 @@ that event is older than `-- max_age: 2h`. A row without event time or arrival i
 
 `f(x) OVER last_24h AS name` aggregates, for each row of the spine, the view's rows of its key with an
 event time in `(t - 24h, t]` that are known at t: the value changes when a row becomes known and when one
-leaves the window, not only when the next row appears. N and unit are free: `last_15m`, `last_7d`.
+leaves the window, not only when the next row appears. Every row counts, also one that a later one
+replaces. N and unit are free: `last_15m`, `last_7d`; `FILTER (WHERE ...)` and DISTINCT work as in SQL.
 
 Headers stand in comments above the SELECT, one `-- name: value` a line. A `.py` view is a module with
 a function named as the file, whose parameters name tables or views (it is handed DuckDB relations) and

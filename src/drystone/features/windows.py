@@ -185,8 +185,8 @@ def _window(
     closing = over - 1
     opening = _opening(tokens, closing)
     if opening is not None and opening > 0 and tokens[opening - 1].text == "filter":
-        where = opening + 1
-        condition = sql[tokens[where].end : tokens[closing].start].strip()
+        first = opening + 1 + (tokens[opening + 1].text == "where")
+        condition = sql[tokens[first].start : tokens[closing - 1].end]
         closing = opening - 2
         opening = _opening(tokens, closing)
     if opening is None or opening == 0 or tokens[opening - 1].kind != "word":

@@ -7,6 +7,9 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from .conftest import SYSTEM
 from .seen import Run
 
 
@@ -41,8 +44,8 @@ def test_redirections_and_programs_of_a_shell(workspace: Path, shell: Run) -> No
 def test_what_is_appended_to_or_changed_in_part_was_read_too(workspace: Path, python: Run) -> None:
     fill(workspace, appended="1", updated="2", replaced="3", cut="4")
     seen = python(
-        "import os; open('appended', 'a').write('x'); open('updated', 'r+').write('x'); open('replaced', 'w');"
-        "os.truncate('cut', 0); os.truncate('updated', 1)"
+        "import os; open('appended', 'a').write('x'); open('updated', 'r+').write('x');"
+        "open('replaced', 'w'); os.truncate('cut', 0); os.truncate('updated', 1)"
     )
     assert seen.writes == {"appended", "updated", "replaced", "cut"}
     assert seen.reads == {"appended", "updated"}
@@ -109,6 +112,74 @@ def test_dots_after_a_link_are_those_of_where_it_leads(workspace: Path, python: 
     assert seen.reads == {"link", "x/a"}
 
 
+def test_a_slash_at_the_end_follows_a_link(workspace: Path, python: Run) -> None:
+    (workspace / "real").mkdir()
+    (workspace / "link").symlink_to("real")
+    assert "real" not in python("import os; os.lstat('link')").present
+    assert "real" in python("import os; os.lstat('link/')").present
+
+
+def test_a_link_that_the_command_turns_elsewhere_leads_there(workspace: Path, python: Run) -> None:
+    fill(workspace, a="1", b="2")
+    (workspace / "link").symlink_to("a")
+    seen = python(
+        f"import os; link = {str(workspace / 'link')!r}; open(link); os.stat(link)\n"
+        "os.unlink(link); os.symlink('b', link); open(link)"
+    )
+    assert seen.reads == {"link", "a", "b"}
+
+
+def test_whoever_will_not_follow_does_not_read_what_a_link_names(workspace: Path, python: Run) -> None:
+    fill(workspace, a="1", path="2")
+    (workspace / "link").symlink_to("a")
+    (workspace / "dangling").symlink_to("target")
+    seen = python(
+        "import os\n"
+        "for f in (lambda: os.open('link', os.O_NOFOLLOW), lambda: open('dangling', 'x'),"
+        " lambda: os.open('path', os.O_PATH)):\n"
+        "    try: f()\n    except OSError: pass"
+    )
+    assert (seen.reads, seen.writes) == ({"link"}, set())
+    assert "path" in seen.present
+
+
+def test_in_a_directory_that_is_gone_nothing_is_found(workspace: Path, python: Run) -> None:
+    seen = python(
+        "import os; os.mkdir('d'); os.chdir('d'); os.rmdir('../d')\ntry: open('x')\nexcept OSError: pass"
+    )
+    assert (seen.absent, seen.removed) == (set(), {"d"})
+
+
+def test_a_directory_may_serve_as_the_root_of_a_lookup(
+    workspace: Path, compiled: Callable[..., str], look: Run
+) -> None:
+    # openat2 with RESOLVE_IN_ROOT
+    program = compiled(
+        """
+        #include <fcntl.h>
+        #include <unistd.h>
+        int main() {
+            unsigned long how[3] = {O_RDONLY, 0, 0x10}, write[3] = {O_CREAT | O_WRONLY, 0644, 0};
+            int directory = open("d", O_RDONLY);
+            return syscall(437, directory, "/a", how, sizeof how) < 0
+                || syscall(437, directory, "b", write, sizeof write) < 0;
+        }
+        """
+    )
+    (workspace / "d").mkdir()
+    fill(workspace / "d", a="1")
+    seen = look(program)
+    assert (seen.all.exit_code, seen.reads, seen.writes) == (0, {"d/a"}, {"d/b"})
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write what is write-protected")
+def test_what_may_not_be_written_is_not(workspace: Path, python: Run) -> None:
+    fill(workspace, a="1")
+    (workspace / "a").chmod(0o444)
+    seen = python("try: open('a', 'w')\nexcept OSError: pass")
+    assert (seen.writes, seen.present) == (set(), {"a"})
+
+
 def test_ignored_directories_are_left_out_also_when_reached_by_a_detour(workspace: Path, python: Run) -> None:
     (workspace / ".venv" / "lib").mkdir(parents=True)
     (workspace / ".git").mkdir()
@@ -116,15 +187,9 @@ def test_ignored_directories_are_left_out_also_when_reached_by_a_detour(workspac
     (workspace / "venv").symlink_to(".venv")
     seen = python(
         f"open('.venv/lib/a'); open('venv/lib/a'); open('.git/x', 'w'); open('{workspace}/.venv/../b', 'w')",
-        ignore=[workspace / ".venv", Path("/usr"), Path("/lib"), *_interpreter()],
+        ignore=[workspace / ".venv", *SYSTEM],
     )
     assert (seen.reads, seen.writes) == ({"venv"}, {"b"})
-
-
-def _interpreter() -> list[Path]:
-    import sys
-
-    return [Path(sys.prefix), Path(sys.base_prefix)]
 
 
 def test_an_ignored_directory_that_contains_the_workspace_does_not_hide_it(
@@ -132,7 +197,7 @@ def test_an_ignored_directory_that_contains_the_workspace_does_not_hide_it(
 ) -> None:
     fill(workspace, a="1")
     fill(tmp_path, b="1")
-    seen = python("open('a'); open('../b')", ignore=[tmp_path, *_interpreter()])
+    seen = python("open('a'); open('../b')", ignore=[tmp_path, *SYSTEM])
     assert (seen.reads, tmp_path / "b" in seen.all.reads) == ({"a"}, False)
 
 

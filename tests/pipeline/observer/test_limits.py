@@ -41,9 +41,10 @@ def test_loopback_and_unix_sockets_are_no_network(python: Run, tmp_path: Path) -
     ],
 )
 def test_whoever_speaks_to_elsewhere_is_impure_and_says_to_whom(python: Run, attempt: str) -> None:
-    # a datagram socket's connect sends nothing; the others get no route, or an empty datagram to nowhere
+    # from a socket bound to loopback the kernel sends nothing anywhere else
     seen = python(
-        f"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ntry: {attempt}\nexcept OSError: pass"
+        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('127.0.0.1', 0))\n"
+        f"try: {attempt}\nexcept OSError: pass"
     )
     assert (seen.all.label, seen.all.why) == ("impure", "it connected to 192.0.2.1 port 9")
 
@@ -112,6 +113,13 @@ def test_a_setuid_program_is_named(tmp_path: Path, look: Run) -> None:
     assert seen.all.label == "proven"
 
 
+def test_a_32_bit_program_is_named(tmp_path: Path, look: Run) -> None:
+    program = tmp_path / "old"
+    program.write_bytes(b"\x7fELF\x01\x01\x01" + bytes(200))
+    program.chmod(0o755)
+    assert look(str(program)).all.why == f"`{program}` is a 32-bit program, which cannot run while observed"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may change the root directory")
 def test_a_command_that_changes_its_root_is_only_partly_seen(python: Run) -> None:
     seen = python("import os; os.chroot('.')")
@@ -133,8 +141,8 @@ from drystone.pipeline.observer import observe
 root = Path(sys.argv[1])
 seen = observe(["sh", "-c", "cat kept; echo more >> kept; : > new; rm old; mkdir dir; exit 3"], cwd=root,
                env={"PATH": "/usr/bin:/bin"}, root=root, output=None)
-names = lambda paths: sorted(path.name for path in paths)
-print(json.dumps([seen.exit_code, seen.label, seen.why, names(seen.writes), names(seen.removed), names(seen.reads)]))
+names = [sorted(path.name for path in paths) for paths in (seen.writes, seen.removed, seen.reads)]
+print(json.dumps([seen.exit_code, seen.label, seen.why, *names]))
 """
 
 

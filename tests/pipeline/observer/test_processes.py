@@ -32,6 +32,10 @@ def is_gone(pid: int, seconds: float = 20.0) -> bool:
         os.close(fd)
 
 
+def open_descriptors() -> set[str]:
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
 def test_exit_codes_are_those_of_a_shell(shell: Run, look: Run) -> None:
     assert (shell("exit 3").all.exit_code, shell("exit 3").all.ended) == (3, "exited")
     killed = shell("kill -9 $$")
@@ -45,6 +49,18 @@ def test_what_cannot_be_executed_ends_with_126(workspace: Path, look: Run) -> No
     seen = look("./plain")
     assert (seen.all.exit_code, seen.output) == (126, b"drystone: ./plain: permission denied\n")
     assert look("./gone").absent == {"gone"}
+    script = workspace / "script"
+    script.write_text("#!/no/such/interpreter")
+    script.chmod(0o755)
+    seen = look("./script")
+    assert (seen.all.exit_code, seen.output) == (127, b"drystone: ./script: its interpreter was not found\n")
+    assert (seen.reads, Path("/no/such/interpreter") in seen.all.absent) == ({"script"}, True)
+
+
+def test_a_directory_that_is_not_there_is_said_to_be_missing(workspace: Path, look: Run) -> None:
+    seen = look("true", cwd=workspace / "gone")
+    assert (seen.all.exit_code, seen.all.label) == (126, "partial")
+    assert seen.output == f"drystone: {workspace}/gone: no such file or directory\n".encode()
 
 
 def test_an_empty_command_is_a_usage_error(look: Run) -> None:
@@ -98,11 +114,30 @@ def test_nothing_but_the_standard_streams_is_open_in_the_command(look: Run, tmp_
     assert seen.output.split() == [b"0", b"1", b"2", b"3"]  # 3 is the directory itself
 
 
+def test_the_command_begins_with_no_signal_blocked_or_ignored(look: Run) -> None:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGTERM})
+    ignored = signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    try:
+        seen = look("grep", "-E", "Sig(Blk|Ign)", "/proc/self/status")
+    finally:
+        signal.signal(signal.SIGUSR2, ignored)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert [int(line.split()[1], 16) for line in seen.output.splitlines()] == [0, 0]
+
+
+def test_nothing_stays_open_in_the_observer(shell: Run, look: Run) -> None:
+    before = open_descriptors()
+    shell("for i in 1 2 3; do (cat /dev/null & wait); done")
+    shell("sleep 600", timeout=0.1)
+    look("no-such-program")
+    assert open_descriptors() == before
+
+
 def test_a_time_out_ends_the_whole_group(shell: Run) -> None:
-    chunks: list[bytes] = []
-    seen = shell("sleep 600 & echo $!; wait", timeout=0.3, output=chunks.append)
+    script = "(trap 'echo bye > tidied; exit' TERM; while :; do :; done) & wait"
+    seen = shell(script, timeout=0.3, settle=60.0)
     assert (seen.all.ended, seen.all.exit_code) == ("timeout", 128 + signal.SIGTERM)
-    assert is_gone(int(b"".join(chunks)))
+    assert (seen.writes, seen.all.label) == ({"tidied"}, "proven")
 
 
 def test_whoever_ignores_the_request_is_killed(shell: Run) -> None:
@@ -163,7 +198,8 @@ def test_a_helper_that_ends_soon_after_the_command_is_waited_for(workspace: Path
 def test_every_process_of_a_large_family_is_seen(workspace: Path, shell: Run) -> None:
     (workspace / "a").touch()
     seen = shell(
-        "i=0; while [ $i -lt 1000 ]; do (: < a; : > out$((i % 7))) & i=$((i+1)); [ $((i % 50)) -gt 0 ] || wait; done; wait"
+        "i=0; while [ $i -lt 1000 ]; do (: < a; : > out$((i % 7))) & i=$((i+1));"
+        " [ $((i % 50)) -gt 0 ] || wait; done; wait"
     )
     assert (seen.all.exit_code, seen.all.label) == (0, "proven")
     assert (seen.reads, seen.writes) == ({"a"}, {f"out{n}" for n in range(7)})
@@ -302,6 +338,20 @@ def test_when_the_observer_is_killed_nothing_of_the_step_goes_on(workspace: Path
         pids = [int(word) for _ in range(2) for word in observer.stdout.readline().split()]
         assert len(pids) == 3
         observer.kill()
+    assert all(is_gone(pid) for pid in pids)
+
+
+def test_when_the_keeper_is_killed_the_step_dies_and_is_not_trusted(shell: Run) -> None:
+    pids: list[int] = []
+
+    def kill(chunk: bytes) -> None:
+        pids.extend(map(int, chunk.split()))
+        os.kill(pids[0], signal.SIGKILL)
+
+    seen = shell("sleep 600 & echo $PPID $$ $!; wait", output=kill)
+    assert (seen.all.exit_code, seen.all.ended, seen.all.label) == (137, "signal", "partial")
+    assert seen.all.why == "its keeper process was killed"
+    assert len(pids) == 3
     assert all(is_gone(pid) for pid in pids)
 
 

@@ -16,13 +16,12 @@ from drystone.pipeline.observer.syscalls import Machine
 _HEAD = 256
 
 
-def answerer(listener: Listener, machine: Machine, record: Record) -> Callable[[], None]:
+def answerer(listener: Listener, memory: Memory, machine: Machine, record: Record) -> Callable[[], None]:
     """A function that answers one notification, and waits for it where there is none.
 
     An import of a large library makes ten thousand calls, nearly all below an ignored prefix: these are
     recognised by their first bytes and cost four system calls and no look at the file.
     """
-    memory = Memory()
     calls = Calls(record, memory, listener)
     plans = {
         number: (0 if call.path is None else ARGUMENT + call.path, getattr(calls, call.act), call)

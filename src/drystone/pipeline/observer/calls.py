@@ -24,7 +24,7 @@ _AT_FDCWD = -100
 _AT_REMOVEDIR, _AT_EMPTY_PATH, _AT_SYMLINK_FOLLOW = 0x200, 0x1000, 0x400
 _RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2
 _RESOLVE_IN_ROOT = 0x10
-_SCRIPT_DEPTH, _HEADER = 5, 256
+_SCRIPT_DEPTH, _HEADER, _ELF_32 = 5, 256, b"\x7fELF\x01"
 _DELETED = b" (deleted)"
 _SETTLED = 50_000
 
@@ -83,9 +83,8 @@ class Calls:
         assert call.extra is not None
         found = self._found(self._where(data, call.directory, path), follow=True)
         if found.stat is not None:
-            if S_IMODE(found.stat.st_mode) == data[ARGUMENT + call.extra] & 0o7777 or S_ISDIR(
-                found.stat.st_mode
-            ):
+            wanted = data[ARGUMENT + call.extra] & 0o7777
+            if S_ISDIR(found.stat.st_mode) or S_IMODE(found.stat.st_mode) == wanted:
                 self._record.exists(found.path)
             else:
                 self._record.change(found.path, found.stat)
@@ -238,13 +237,12 @@ class Calls:
         whole = self._where(data, call.directory, path)
         exclusive = flags & (os.O_CREAT | os.O_EXCL) == os.O_CREAT | os.O_EXCL
         found = self._find(whole, follow=not flags & os.O_NOFOLLOW and not exclusive)
-        if flags & os.O_TMPFILE == os.O_TMPFILE or flags & os.O_PATH:
+        if flags & os.O_PATH:
             self._touch(found)
         elif exclusive or (found.stat is None and flags & os.O_CREAT):
             self._make(found)
-            self._names_changed()
         elif found.stat is None or not S_ISREG(found.stat.st_mode):
-            self._touch(found)
+            self._touch(found)  # a directory also for a file without a name (O_TMPFILE)
         elif not flags & (os.O_ACCMODE | os.O_TRUNC):
             self._record.read(found.path, found.stat)
             if reading and path.startswith(b"/"):
@@ -330,12 +328,14 @@ class Calls:
             if found.stat is None or not S_ISREG(found.stat.st_mode):
                 return
             self._record.read(found.path, found.stat)
+            name, head = os.fsdecode(found.path), _head(found.path)
             if found.stat.st_mode & S_ISUID and found.stat.st_uid != os.geteuid():
-                name = os.fsdecode(found.path)
                 self._record.notes[f"`{name}` is setuid and got no privileges, because it was observed"] = (
                     None
                 )
-            interpreter = _interpreter(found.path)
+            if head.startswith(_ELF_32):
+                self._record.notes[f"`{name}` is a 32-bit program, which cannot run while observed"] = None
+            interpreter = _interpreter(head)
             if interpreter is None:
                 return
             whole = self._where(data, None, interpreter)
@@ -378,14 +378,15 @@ def _below(top: Found) -> Iterator[tuple[bytes, os.stat_result]]:
                 continue
 
 
-def _interpreter(path: bytes) -> bytes | None:
-    """What the kernel runs for a script that begins with `#!`, else None."""
+def _head(path: bytes) -> bytes:
     try:
         with open(path, "rb") as file:
-            line = file.read(_HEADER)
+            return file.read(_HEADER)
     except OSError:
-        return None
-    if not line.startswith(b"#!"):
-        return None
-    words = line[2:].split(b"\n", 1)[0].split(None, 1)
-    return words[0] if words else None
+        return b""
+
+
+def _interpreter(head: bytes) -> bytes | None:
+    """What the kernel runs for a script that begins with `#!`, else None."""
+    words = head[2:].split(b"\n", 1)[0].split(None, 1)
+    return words[0] if head.startswith(b"#!") and words else None

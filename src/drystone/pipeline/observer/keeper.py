@@ -6,7 +6,7 @@ none is left. So no process of a step survives its observer, by SIGKILL or other
 """
 
 # after a fork the plainest calls are the best
-# ruff: noqa: PTH123, PTH208
+# ruff: noqa: PTH110, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -121,6 +121,9 @@ def start(launch: Launch) -> Kept:
     keeper = os.fork()
     if keeper == 0:
         with _no_return():
+            watch.close()  # or the observer's death would not be noticed
+            setup.close()
+            os.close(output)
             _keep(launch, keeper_watch, command_setup, command_output)
     keeper_watch.close()
     command_setup.close()
@@ -138,7 +141,6 @@ class _no_return(contextlib.AbstractContextManager[None]):  # noqa: N801
 
 def _keep(launch: Launch, watch: socket.socket, setup: socket.socket, output: int) -> None:
     gc.disable()  # a collection would only copy the observer's pages
-    _close_all_but({0, 1, 2, watch.fileno(), setup.fileno(), output})
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
@@ -154,9 +156,11 @@ def _keep(launch: Launch, watch: socket.socket, setup: socket.socket, output: in
     if command == 0:
         with _no_return():
             _begin(launch, keeper, setup, output)
+    # Only now: libraries of the observer mend their own descriptors at each fork, and some, Arrow for
+    # one, abort when they find them closed.
+    for fd in _descriptors() - {0, 1, 2, watch.fileno(), ended, wake}:
+        os.close(fd)
     _tell(watch, _PID, number=command)
-    setup.close()
-    os.close(output)
     _wait(command, watch, ended)
     os._exit(0)
 
@@ -228,25 +232,35 @@ def _begin(launch: Launch, keeper: int, setup: socket.socket, output: int) -> No
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
+    for fd in _descriptors() - {0, 1, 2}:
+        os.set_inheritable(fd, False)  # the command gets none of the observer's
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         with contextlib.suppress(OSError, ValueError):
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    command = launch.command[0]
     try:
         os.chdir(launch.cwd)
+    except OSError as error:
+        _give_up(_NOT_EXECUTABLE, launch.cwd, error)
+    try:
         observed = _observed(launch.installer, setup)
         if observed or setup.recv(1) == _GO:
             setup.close()
-            os.execvpe(launch.command[0], launch.command, launch.env_observed if observed else launch.env)
+            os.execvpe(command, launch.command, launch.env_observed if observed else launch.env)
+    except FileNotFoundError:
+        missing = "its interpreter was not found" if os.path.exists(command) else "command not found"
+        _give_up(_NOT_FOUND, command, missing)
     except (OSError, ValueError) as error:
-        reason = "command not found" if isinstance(error, FileNotFoundError) else _reason(error)
-        os.write(2, f"drystone: {launch.command[0]}: {reason}\n".encode(errors="replace"))
-        os._exit(_NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE)
+        _give_up(_NOT_EXECUTABLE, command, error)
 
 
-def _reason(error: OSError | ValueError) -> str:
-    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+def _give_up(code: int, what: str, why: OSError | ValueError | str) -> NoReturn:
+    """Say on standard error why the command cannot begin, and end as a shell would."""
+    reason = why.strerror.lower() if isinstance(why, OSError) and why.strerror else str(why)
+    os.write(2, f"drystone: {what}: {reason}\n".encode(errors="replace"))
+    os._exit(code)
 
 
 def _observed(installer: seccomp.Installer | None, setup: socket.socket) -> bool:
@@ -266,10 +280,11 @@ def _observed(installer: seccomp.Installer | None, setup: socket.socket) -> bool
     return False
 
 
-def _close_all_but(keep: set[int]) -> None:
-    """Close what the observer had open: locks, databases and the other ends of the sockets."""
-    directory = "/proc/self/fd" if _LINUX else "/dev/fd"
-    for fd in [int(name) for name in os.listdir(directory)]:
-        if fd not in keep:
-            with contextlib.suppress(OSError):
-                os.close(fd)
+def _descriptors() -> set[int]:
+    """What is open: also what the observer had, its locks, databases and ends of the sockets."""
+    found = set()
+    for name in os.listdir("/proc/self/fd" if _LINUX else "/dev/fd"):
+        with contextlib.suppress(OSError):  # the listing's own descriptor is closed by now
+            os.fstat(int(name))
+            found.add(int(name))
+    return found

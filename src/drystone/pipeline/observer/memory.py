@@ -27,7 +27,7 @@ class Memory:
         self.kept: dict[int, int] = {}
 
     def forget(self) -> None:
-        """Close all that is kept."""
+        """Close all that is kept; what is read next is opened anew."""
         for fd in self.kept.values():
             os.close(fd)
         self.kept.clear()

@@ -58,8 +58,10 @@ def program(machine: Machine) -> list[Instruction]:
     C library spells fstat; `sendmsg` unless with HANDING_OVER, or the listener could never leave its process;
     `newfstatat` and `openat` unless marked UNSEEN.
     """
-    special = (machine.sendto, machine.sendmsg, machine.fstatat, machine.openat)
-    asked = [number for number in machine.calls if number not in special]
+    sendto, sendmsg, newfstatat, openat = (
+        machine.numbers[name] for name in ("sendto", "sendmsg", "newfstatat", "openat")
+    )
+    asked = [number for number in machine.calls if number not in (sendto, sendmsg, newfstatat, openat)]
     return [
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_EQUAL, 1, 0, machine.audit),
@@ -69,10 +71,10 @@ def program(machine: Machine) -> list[Instruction]:
         (_RETURN, 0, 0, _NOSYS),
         (_EQUAL, 0, 1, IO_URING_SETUP),
         (_RETURN, 0, 0, _NOSYS),
-        *_allowed_if(machine.fstatat, (0, UNSEEN), (3, _AT_EMPTY_PATH)),
-        *_allowed_if(machine.openat, (0, UNSEEN)),
-        *_allowed_if(machine.sendmsg, (2, HANDING_OVER)),
-        (_EQUAL, 0, 6, machine.sendto),
+        *_allowed_if(newfstatat, (0, UNSEEN), (3, _AT_EMPTY_PATH)),
+        *_allowed_if(openat, (0, UNSEEN)),
+        *_allowed_if(sendmsg, (2, HANDING_OVER)),
+        (_EQUAL, 0, 6, sendto),
         (_LOAD, 0, 0, _argument(4)),
         (_EQUAL, 0, 3, 0),
         (_LOAD, 0, 0, _argument(4) + 4),

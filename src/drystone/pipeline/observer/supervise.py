@@ -32,6 +32,7 @@ _REFUSALS = {
     errno.EBUSY: "another observer is already watching it",
     errno.EPERM: "a sandbox forbids observation here",
     errno.EACCES: "a sandbox forbids observation here",
+    errno.ECHILD: "it ended before it began",
 }
 
 
@@ -78,11 +79,12 @@ def observe(
     kept = start(Launch(list(command), str(cwd), dict(env), faster, inherit_stdin, installer))
     execution = _Execution(kept, output, timeout, interrupted, grace, settle)
     listener: Listener | None = None
+    looked_into = memory.Memory()
     try:
         answer = kept.listener()
         if machine is not None and isinstance(answer, int):
             listener = Listener(answer)
-            execution.run(listener.fd, answerer(listener, machine, record))
+            execution.run(listener.fd, answerer(listener, looked_into, machine, record))
         else:
             before = snapshot(record.scope)
             kept.go()
@@ -90,6 +92,7 @@ def observe(
             record.writes, record.removed = difference(before, snapshot(record.scope))
             record.unseen[_unobserved(answer)] = None
     finally:
+        looked_into.forget()
         if listener is not None:
             listener.close()
         kept.close()
@@ -134,6 +137,8 @@ class _Execution:
                 running = self._turn(poll, listener, answer)
             except KeyboardInterrupt:
                 self._stop("interrupted")
+        if self._kept.status is None:
+            self._kept.signal(signal.SIGKILL)  # the keeper was killed and can do it no more
         self.finished = self.finished or time.monotonic()
         while self._hand_on():
             pass

@@ -29,14 +29,11 @@ class Call(NamedTuple):
 
 
 class Machine(NamedTuple):
-    """One architecture: its audit number, the number of `seccomp` itself, and the calls by number."""
+    """One architecture: its audit number, that of `seccomp` itself, and the calls by name and by number."""
 
     audit: int
     seccomp: int
-    sendto: int
-    sendmsg: int
-    fstatat: int
-    openat: int
+    numbers: dict[str, int]
     calls: dict[int, Call]
 
 
@@ -127,9 +124,7 @@ _AARCH64 = {
 
 def _machine(audit: int, seccomp: int, numbers: dict[str, int]) -> Machine:
     known = _GENERIC | _LEGACY
-    calls = {number: known[name] for name, number in numbers.items()}
-    forms = (numbers[name] for name in ("sendto", "sendmsg", "newfstatat", "openat"))
-    return Machine(audit, seccomp, *forms, calls)
+    return Machine(audit, seccomp, numbers, {number: known[name] for name, number in numbers.items()})
 
 
 MACHINES = {

@@ -34,14 +34,20 @@ def _mark(prefixes):  # type: (tuple[str, ...]) -> None
     import _frozen_importlib_external as machinery
     from _io import FileIO
 
-    stat, read = machinery._path_stat, machinery.FileLoader.get_data  # type: ignore[attr-defined]
-    plain_stat, plain_open = os.stat, os.open
+    read, plain_stat, plain_open = machinery.FileLoader.get_data, os.stat, os.open
 
     def is_unseen(path):  # type: (object) -> bool
         return isinstance(path, str) and path.startswith(prefixes) and "/.." not in path
 
+    asked = set()  # type: set[str]
+
     def marked_stat(path):  # type: (str) -> os.stat_result
-        return plain_stat(path, dir_fd=_MARK) if is_unseen(path) else stat(path)
+        # every import asks again for each directory on the path, which tells nothing after the first time
+        if is_unseen(path) or path in asked:
+            return plain_stat(path, dir_fd=_MARK)
+        if path.startswith("/"):
+            asked.add(path)
+        return plain_stat(path)
 
     def marked_open(path, flags):  # type: (str, int) -> int
         return plain_open(path, flags, dir_fd=_MARK)
