@@ -99,7 +99,9 @@ def test_a_bug_is_one_line_and_a_file(drystone: Drystone, repository: Path, tmp_
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "sitecustomize.py").write_text(
-        "import drystone.ledger.runs as runs\ndef recent(*a, **k): raise ZeroDivisionError('ouch')\nruns.recent = recent\n"
+        "import drystone.ledger.runs as runs\n"
+        "def recent(*a, **k): raise ZeroDivisionError('ouch')\n"
+        "runs.recent = recent\n"
     )
     ended = drystone("log", PYTHONPATH=str(broken))
     assert ended.returncode == 70

@@ -53,7 +53,8 @@ def _run_started(database: sqlite3.Connection, fact: facts.RunStarted) -> None:
         "INSERT INTO run (run, kind, name, experiment, started, started_fact) VALUES (?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (run) DO UPDATE SET kind = excluded.kind, name = excluded.name, "
         "experiment = excluded.experiment, started = excluded.started, started_fact = excluded.started_fact "
-        "WHERE run.started IS NULL OR (run.started, run.started_fact) < (excluded.started, excluded.started_fact)",
+        "WHERE run.started IS NULL "
+        "OR (run.started, run.started_fact) < (excluded.started, excluded.started_fact)",
         (fact.run, fact.kind, fact.name, fact.experiment, fact.time, encode(fact)),
     )
 

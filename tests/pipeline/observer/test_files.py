@@ -186,10 +186,11 @@ def test_ignored_directories_are_left_out_also_when_reached_by_a_detour(workspac
     fill(workspace / ".venv" / "lib", a="1")
     (workspace / "venv").symlink_to(".venv")
     seen = python(
+        "import os; os.stat('.venv'); os.stat('.git'); os.stat('/usr'); os.stat('..');"
         f"open('.venv/lib/a'); open('venv/lib/a'); open('.git/x', 'w'); open('{workspace}/.venv/../b', 'w')",
         ignore=[workspace / ".venv", *SYSTEM],
     )
-    assert (seen.reads, seen.writes) == ({"venv"}, {"b"})
+    assert (seen.reads, seen.writes, seen.all.present) == ({"venv"}, {"b"}, set())
 
 
 def test_an_ignored_directory_that_contains_the_workspace_does_not_hide_it(
