@@ -54,5 +54,12 @@ with threadpool_limits(1):  # so that the sums inside, and with them the model, 
             holdout_loss=log_loss(late[~earlier][fifth], judged[:, 1]),
         )
 
-ds.model("late-arrival", pipeline, inputs=seen, label=late[earlier], outputs=("late", "probability"))
+ds.model(
+    "late-arrival",
+    pipeline,
+    inputs=seen,
+    outputs=("late", "probability"),
+    reference=holdout,  # what monitoring compares with: flights that the model has not learnt from
+    label=late[~earlier],
+)
 print(f"learnt from {len(seen):,} flights, {trees.n_iter_} trees of depth {params['max_depth']}")

@@ -116,8 +116,9 @@ class MonitorReport(NamedTuple):
             if window.why:
                 found.append(Reason(window.name, window.judged.verdict, window.why))
             elif window.judged.verdict == "pass":
-                fell = [one for one in window.judged.performance[1:] if one.verdict == "fail"]
-                found += [Reason(window.name, "note", one.why) for one in fell]
+                fell = [one.metric for one in window.judged.performance[1:] if one.verdict == "fail"]
+                if fell:
+                    found.append(Reason(window.name, "note", f"worse than the reference: {', '.join(fell)}"))
         return found
 
     def notes(self) -> list[str]:

@@ -188,7 +188,7 @@ class _Chain:
                 by = f", by {move.by}" if move.by else ""
                 reason = f": {move.reason}" if move.reason else ""
                 facts.append((f"@{alias}", f"since {to_iso(move.time)}, gate {move.gate}{by}{reason}"))
-        facts += [_verdict(judged) for judged in evidence.for_subject(ledger, version.object)]
+        facts += _verdicts(evidence.for_subject(ledger, version.object))
         maker = runs.get(ledger, version.run) if version.run else None
         return Cause(
             f"{version.kind}:{version.name}@v{version.version}",
@@ -232,9 +232,9 @@ class _Chain:
         for edge in lineage.edges(self._ledger, run.run):
             if edge.direction == "read":
                 maker = lineage.producer(self._ledger, edge.object, path=edge.path, before=run.run)
-                judged = evidence.for_subject(self._ledger, edge.object)
-                facts = tuple(_verdict(fact) for fact in judged)
-                causes.append(Cause(edge.path, edge.object, facts, (self.run(maker),) if maker else ()))
+                facts = _verdicts(evidence.for_subject(self._ledger, edge.object))
+                because = (self.run(maker),) if maker else ()
+                causes.append(Cause(edge.path, edge.object, tuple(facts), because))
         causes += [
             Cause(f"view:{Path(name).stem}", object_id)
             for name, object_id in self._code_read(run).items()
@@ -255,8 +255,18 @@ class _Chain:
         return {name: found for name, found in sorted(reads.items()) if name not in data and name[0] != "/"}
 
 
-def _verdict(judged: Evidence) -> tuple[str, str]:
-    return judged.verdict, f"{judged.check}  {judged.threshold or ''}".rstrip()
+def _verdicts(judged: list[Evidence]) -> list[tuple[str, str]]:
+    """What was not passed, one by one, and how many were."""
+    found = [
+        (one.verdict, f"{one.check}  {one.threshold or ''}".rstrip())
+        for one in judged
+        if one.verdict != "pass"
+    ]
+    passed = len(judged) - len(found)
+    if passed:
+        files = dict.fromkeys(one.check.partition("::")[0] for one in judged if one.verdict == "pass")
+        found.append(("pass", f"{passed} {'check' if passed == 1 else 'checks'} of {', '.join(files)}"))
+    return found
 
 
 def _code(code: Code | None) -> str:
