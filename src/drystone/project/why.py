@@ -257,7 +257,7 @@ class _Chain:
 
 def _verdicts(judged: list[Evidence]) -> list[tuple[str, str]]:
     """What was not passed, one by one, and how many were."""
-    found = [
+    found: list[tuple[str, str]] = [
         (one.verdict, f"{one.check}  {one.threshold or ''}".rstrip())
         for one in judged
         if one.verdict != "pass"
