@@ -190,7 +190,7 @@ def test_a_daemon_left_behind_holding_the_output_is_named_and_killed(python: Run
     assert is_gone(int(seen.output))
 
 
-def test_a_helper_that_ends_soon_after_the_command_is_waited_for(workspace: Path, shell: Run) -> None:
+def test_a_child_that_ends_soon_after_the_command_is_waited_for(workspace: Path, shell: Run) -> None:
     seen = shell("(read x < /dev/null; echo late > late) & exit 0", settle=60.0)
     assert (seen.all.label, seen.writes) == ("proven", {"late"})
 

@@ -21,7 +21,7 @@ from drystone.pipeline.observer.record import Record, Scope
 from drystone.pipeline.observer.report import report
 from drystone.pipeline.observer.scan import difference, snapshot
 from drystone.pipeline.observer.seccomp import Installer, Listener
-from drystone.pipeline.observer.syscalls import here
+from drystone.pipeline.observer.syscalls import Machine, here
 
 _OLDEST_KERNEL = (5, 5)  # the first in which a listener can let a call happen
 _CHUNK = 65536
@@ -52,9 +52,11 @@ def observe(
 ) -> Observation:
     """Run `command` to its end and report what it and its descendants did to files.
 
-    The command gets a session of its own, `cwd` (absolute), `env` as it is, and /dev/null as standard input
-    unless `inherit_stdin`. Its standard output and error arrive together, as chunks, at `output`. A command
-    that is not found ends with 127, one that cannot be executed with 126, with the reason in its output.
+    The command gets a process group of its own, `cwd` (absolute), `env`, and /dev/null as standard input
+    unless `inherit_stdin`. (A Python starts with two more variables, which make its imports fast, and takes
+    them back before the program begins; see `interpreters`.) Its standard output and error arrive together,
+    as chunks, at `output`. A command that is not found ends with 127, one that cannot be executed with 126,
+    with the reason in its output.
 
     Paths below `ignore`, /proc, /sys, /dev and the root's `.git` and `.drystone` are not recorded; a prefix
     that contains `root` does not reach into it.
@@ -78,26 +80,30 @@ def observe(
     faster = hastened(command, env, scope)
     kept = start(Launch(list(command), str(cwd), dict(env), faster, inherit_stdin, installer))
     execution = _Execution(kept, output, timeout, interrupted, grace, settle)
-    listener: Listener | None = None
-    looked_into = memory.Memory()
     try:
-        answer = kept.listener()
-        if machine is not None and isinstance(answer, int):
-            listener = Listener(answer)
-            execution.run(listener.fd, answerer(listener, looked_into, machine, record))
-        else:
-            before = snapshot(record.scope)
-            kept.go()
-            execution.run(None, None)
-            record.writes, record.removed = difference(before, snapshot(record.scope))
-            record.unseen[_unobserved(answer)] = None
+        _accompany(kept, execution, machine, record)
     finally:
-        looked_into.forget()
-        if listener is not None:
-            listener.close()
         kept.close()
     record.unseen.update(execution.left)
     return report(record, kept, execution.ended, execution.finished - began)
+
+
+def _accompany(kept: Kept, execution: _Execution, machine: Machine | None, record: Record) -> None:
+    """Watch the command to its end; where it has no listener, compare the workspace instead."""
+    answer = kept.listener()
+    if machine is None or isinstance(answer, OSError):
+        before = snapshot(record.scope)
+        kept.go()
+        execution.run(None, None)
+        record.writes, record.removed = difference(before, snapshot(record.scope))
+        record.unseen[_unobserved(answer)] = None
+        return
+    listener, looked_into = Listener(answer), memory.Memory()
+    try:
+        execution.run(listener.fd, answerer(listener, looked_into, machine, record))
+    finally:
+        looked_into.forget()
+        listener.close()
 
 
 class _Execution:
