@@ -86,7 +86,7 @@ def measure(name: str, program: str, interpreter: str, workspace: Path, pairs: i
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("interpreter", nargs="?", default=sys.executable)
-    parser.add_argument("--pairs", type=int, default=11)
+    parser.add_argument("--pairs", type=int, default=21)
     arguments = parser.parse_args()
     if here() is None:
         print("nothing to measure: this machine has no observer")
