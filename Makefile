@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Each sets up .venv by itself.
 PYTHON ?= python3
 BIN := .venv/bin
-# Whoever works on a step of Drystone itself gets everything; users install what they need.
+# Whoever works on Drystone itself gets everything that its tests need.
 EXTRAS := dev
 
 .DEFAULT_GOAL := help
@@ -33,11 +33,13 @@ check: .venv/installed
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python tools/budgets.py
 	$(BIN)/python tools/reference.py --check
+	$(BIN)/python tools/facts.py --check
 
 format: .venv/installed
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/facts.py
 
 bench: .venv/installed
 	@for script in bench/*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done

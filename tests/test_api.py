@@ -39,7 +39,7 @@ def test_a_script_that_logs_is_a_run_with_code_and_environment(repository: Path,
     )
     assert ended.returncode == 0, ended.stderr
     (row,) = runs.recent(found)
-    assert (row.kind, row.name, row.status) == ("script", "train.py", "succeeded")
+    assert (row.kind, row.name, row.status) == ("script", "train", "succeeded")
     assert runs.history(found, row.run, "loss")[-1][::2] == (2, 1 / 3)
     assert runs.tags(found, row.run) == {"note": "x"}
     assert row.code is not None and row.code.commit and row.code.dirty and row.code.changes
@@ -137,3 +137,79 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="lgo"):
         drystone.lgo  # noqa: B018
+
+
+def test_views_can_be_asked_for_again_and_after_their_room_was_imported(repository: Path) -> None:
+    (repository / "features").mkdir()
+    (repository / "features" / "rain.sql").write_text(
+        "-- keys: place\nSELECT 1 AS place, TIMESTAMP '2026-01-01' AS ts, 2 AS mm"
+    )
+    text = (
+        "import drystone.features.api, drystone as ds, pyarrow as pa, datetime\n"
+        "spine = pa.table({'place': [1], 'ts': [datetime.datetime(2026, 1, 2)]})\n"
+        "for _ in range(2): assert ds.views('rain').at(spine)['mm'].to_pylist() == [2]\n"
+    )
+    ended = _script(repository, text)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_a_script_that_leaves_by_sys_exit_with_a_failure_is_a_failed_run(
+    repository: Path, found: Ledger
+) -> None:
+    ended = _script(repository, "import drystone as ds, sys\nds.log(loss=1)\nsys.exit('no data')\n")
+    assert ended.returncode == 1
+    (row,) = runs.recent(found)
+    assert (row.status, row.error) == ("failed", "exit: no data")
+
+
+def test_threads_with_runs_of_their_own_do_not_mix_and_others_log_into_the_main_one(
+    repository: Path, found: Ledger
+) -> None:
+    text = """
+import drystone as ds, threading
+gate = threading.Barrier(3)
+def fold(n):
+    with ds.run(f"fold-{n}"):
+        gate.wait()
+        ds.log(**{f"k{n}": n})
+        gate.wait()
+with ds.run("main"):
+    helper = threading.Thread(target=lambda: ds.log(helped=1)); helper.start(); helper.join()
+    folds = [threading.Thread(target=fold, args=(n,)) for n in range(3)]
+    for one in folds: one.start()
+    for one in folds: one.join()
+"""
+    ended = _script(repository, text)
+    assert ended.returncode == 0, ended.stderr
+    metrics = {row.name: runs.latest_metrics(found, row.run) for row in runs.recent(found)}
+    assert metrics == {"main": {"helped": 1.0}, **{f"fold-{n}": {f"k{n}": float(n)} for n in range(3)}}
+
+
+def test_forked_workers_log_into_the_run_of_their_parent(repository: Path, found: Ledger) -> None:
+    text = """
+import drystone as ds, multiprocessing, os, sys
+def work(n): ds.log(**{f"w{n}": n})
+if __name__ == "__main__":
+    ds.log(loss=1)
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        pool.map(work, range(4)); pool.close(); pool.join()
+    with ds.run("outer"):
+        child = os.fork()
+        if child == 0: sys.exit(0)
+        os.waitpid(child, 0)
+"""
+    ended = _script(repository, text)
+    assert ended.returncode == 0, ended.stderr
+    rows = {row.name: row for row in runs.recent(found)}
+    assert {name: row.status for name, row in rows.items()} == {"train": "succeeded", "outer": "succeeded"}
+    assert set(runs.latest_metrics(found, rows["train"].run)) == {"loss", "w0", "w1", "w2", "w3"}
+
+
+def test_an_impossible_step_is_refused_and_costs_no_other_point(repository: Path, found: Ledger) -> None:
+    text = (
+        "import drystone as ds\nds.log(loss=1)\n"
+        "try: ds.log(loss=2, step=2**63)\nexcept Exception as e: print(e)\n"
+    )
+    ended = _script(repository, text)
+    assert ended.stdout == "a step must fit into 64 bits\n"
+    assert runs.latest_metrics(found, runs.recent(found)[0].run) == {"loss": 1.0}

@@ -1,17 +1,17 @@
-"""A client of the served model: asks about each flight when it is to leave, and later notes how late it was.
+"""A client of the served model: asks about flights before they leave, and later notes which were late.
 
     python traffic.py http://127.0.0.1:8080 --months 2013-04..2013-06
     python traffic.py --example
 
-Sends the flights of these months hour by hour, each request with the moment at which it happens
-(`event_time`). What became of the flights goes to `labels/late-arrival.parquet`, by prediction id.
+Asks every half hour about all flights of the half hour after the next, each request with the moment at
+which it happens (`event_time`): that up to which the features in it are known. What became of the flights goes to `labels/late-arrival.parquet`, by prediction id.
 """
 
 import argparse
 import http.client
 import json
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,14 +32,11 @@ def exchange(connection: http.client.HTTPConnection, path: str, body: object = N
     return json.loads(text)
 
 
-def hours(flights: pa.Table) -> Iterator[pa.Table]:
-    """The flights of each hour, in order."""
-    stamps = pc.floor_temporal(flights["sched_dep"], unit="hour").to_pylist()
-    begin = 0
-    for _, group in groupby(stamps):
-        length = len(list(group))
-        yield flights.slice(begin, length)
-        begin += length
+def requests(flights: pa.Table) -> Iterator[pa.Table]:
+    """The flights that are asked about at each moment, in order."""
+    ends = pc.run_end_encode(flights["asked_at"].combine_chunks()).run_ends.to_pylist()
+    for begin, end in pairwise([0, *ends]):
+        yield flights.slice(begin, end - begin)
 
 
 def ask(connection: http.client.HTTPConnection, inputs: list[dict], flights: pa.Table) -> list[str]:
@@ -48,7 +45,7 @@ def ask(connection: http.client.HTTPConnection, inputs: list[dict], flights: pa.
         connection,
         f"/v2/models/{MODEL}/infer",
         {
-            "parameters": {"event_time": flights["sched_dep"][0].as_py().isoformat()},
+            "parameters": {"event_time": flights["asked_at"][0].as_py().isoformat()},
             "inputs": [
                 {
                     "name": one["name"],
@@ -91,7 +88,7 @@ def main() -> None:
     inputs = exchange(connection, f"/v2/models/{MODEL}")["inputs"]
     for month in between(arguments.months):
         flights = pq.read_table(f"data/months/{month}.parquet")
-        ids = [identifier for hour in hours(flights) for identifier in ask(connection, inputs, hour)]
+        ids = [one for request in requests(flights) for one in ask(connection, inputs, request)]
         asked = pa.table({"flight_id": flights["flight_id"], "prediction_id": ids})
         known = asked.join(outcomes, "flight_id", join_type="inner").sort_by("landed_at")
         names = {"prediction_id": "prediction_id", "late": "label", "landed_at": "label_time"}

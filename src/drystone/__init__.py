@@ -14,13 +14,12 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
-    "experiment",
-    "features",
     "log",
     "model",
     "params",
     "run",
     "tag",
+    "views",
 ]
 
 

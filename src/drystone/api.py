@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,25 +68,44 @@ class _Session:
             self._journal = None
 
 
-_sessions: list[_Session] = []
+#: The session that everything lands in which happens in no `ds.run` of its own: this process's base.
+_base: list[_Session] = []
+#: The runs that `ds.run` opened, innermost last: of this thread, and of the main thread for the others.
+_opened: ContextVar[tuple[_Session, ...]] = ContextVar("opened", default=())
+_opened_by_main: list[_Session] = []
+#: After a fork: root and id of the run that the parent was in.
+_inherited: list[tuple[Path, str]] = []
+
+
+def _current() -> _Session | None:
+    """The innermost run that is open, None before there is any."""
+    opened = _opened.get() or _opened_by_main or _base
+    return opened[-1] if opened else None
 
 
 def _session() -> _Session:
-    """The innermost run of this process; attached to or started when there is none."""
-    if not _sessions:
-        _sessions.append(_attached() or _started(Path(sys.argv[0] or "python").name, "script", None))
+    """The innermost run; attached to or started when there is none."""
+    session = _current()
+    if session is None:
+        session = _attached() or _started(Path(sys.argv[0] or "python").stem, "default", None)
+        _base.append(session)
         _on_exit(_leave)
-        sys.excepthook = _failing(sys.excepthook)
-    return _sessions[-1]
+        if session.own is not None:
+            sys.excepthook = _failing(sys.excepthook)
+            sys.exit = _remembering(sys.exit)
+    return session
 
 
 def _attached() -> _Session | None:
-    run, root = os.environ.get("DRYSTONE_RUN"), os.environ.get("DRYSTONE_ROOT")
-    if not run or not root:
+    if _inherited:
+        root, run = _inherited[-1]
+        return _Session(Project(root, Settings.of(os.environ)), run, None)
+    run, folder = os.environ.get("DRYSTONE_RUN", ""), os.environ.get("DRYSTONE_ROOT")
+    if not run or not folder:
         return None
     if not is_run_id(run):
         raise UsageError(f"`DRYSTONE_RUN` is no run id: `{run}`")
-    return _Session(Project(Path(root), Settings.of(os.environ)), run, None)
+    return _Session(Project(Path(folder), Settings.of(os.environ)), run, None)
 
 
 def _started(name: str, experiment: str, parent: _Session | None) -> _Session:
@@ -123,18 +143,39 @@ def _failing(previous: Any) -> Any:
     return hook
 
 
+def _remembering(leave: Any) -> Any:
+    """`sys.exit` that remembers a failure: no hook sees SystemExit at the end of a program."""
+
+    def leaving(status: object = None) -> None:
+        if status not in (None, 0, False):
+            _failure.append(f"exit: {status}")
+        leave(status)
+
+    return leaving
+
+
 def _leave() -> None:
-    while _sessions:
-        session = _sessions.pop()
-        session.close()
-        if session.own is not None:
-            session.own.finish("failed" if _failure else "succeeded", error=_failure[0] if _failure else None)
-            session.project.ledger.refresh()
+    while _base:
+        session = _base.pop()
+        failure = _failure[0] if _failure else None
+        try:
+            session.close()
+        except OSError as error:
+            failure = failure or f"the last metrics could not be written: {error}"
+            raise
+        finally:
+            if session.own is not None:
+                session.own.finish("failed" if failure else "succeeded", error=failure)
 
 
 def _forked() -> None:
-    """A child process has its own journals; the parent's are not its to write."""
-    _sessions.clear()
+    """A child process logs into the parent's run, by journals of its own."""
+    current = _current()
+    if current is not None:
+        _inherited.append((current.project.layout.root, current.run))
+    _base.clear()
+    _opened_by_main.clear()
+    _opened.set(())
 
 
 os.register_at_fork(after_in_child=_forked)
@@ -153,7 +194,7 @@ def log(*, step: int | None = None, **metrics: float) -> None:
     Raises:
         UsageError: a value is no number.
     """
-    (_sessions[-1] if _sessions else _session()).metrics.log(metrics, step)
+    _session().metrics.log(metrics, step)
 
 
 def tag(**labels: str) -> None:
@@ -175,21 +216,29 @@ def run(name: str, *, experiment: str = "default", params: Mapping[str, Any] | N
     Yields:
         the run's id.
     """
-    parent = _sessions[-1] if _sessions else _attached()
-    session = _started(name, experiment, parent)
+    session = _started(name, experiment, _current() or _attached())
     assert session.own is not None
     session.own.params(parameters.flatten(params or {}))
-    _sessions.append(session)
-    status, error = "succeeded", None
+    owner, before, in_main = os.getpid(), _opened.get(), threading.current_thread() is threading.main_thread()
+    _opened.set((*before, session))
+    if in_main:
+        _opened_by_main.append(session)
+    error: str | None = None
     try:
         yield session.run
     except BaseException as raised:
-        status, error = "failed", f"{type(raised).__name__}: {raised}"
+        if not (isinstance(raised, SystemExit) and raised.code in (None, 0)):
+            error = f"{type(raised).__name__}: {raised}"
         raise
     finally:
-        _sessions.remove(session)
-        session.close()
-        session.own.finish("succeeded" if status == "succeeded" else "failed", error=error)
+        if os.getpid() == owner:  # not in a child that was forked inside
+            _opened.set(before)
+            if in_main:
+                _opened_by_main.remove(session)
+            try:
+                session.close()
+            finally:
+                session.own.finish("failed" if error else "succeeded", error=error)
 
 
 def model(
@@ -224,11 +273,11 @@ def model(
     return path
 
 
-def features(*views: str) -> FeatureSet:
-    """Feature views by name, to be joined as they were known: `ds.features("weather").at(spine)`."""
-    from drystone.features.api import features as feature_set
+def views(*names: str) -> FeatureSet:
+    """Feature views by name, to be joined as they were known: `ds.views("weather").at(spine)`."""
+    from drystone.features.api import features
 
-    return feature_set(_root(), *views)
+    return features(_root(), *names)
 
 
 def _root() -> Layout:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -195,3 +196,48 @@ def test_doctor_finds_a_damaged_object(built: Path, drystone: Drystone) -> None:
     ended = drystone("doctor")
     assert ended.returncode == 3
     assert "data/numbers.txt" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("why", "step:train@v9"), 2),
+        (("why", "train@v9"), 4),
+        (("show", "run:0000@v1"), 2),
+        (("show", "deploy:x"), 2),
+        (("show", "mean@v1"), 0),
+        (("show", "model:mean", "--output"), 2),
+    ],
+)
+def test_a_version_is_never_ignored(
+    built: Path, drystone: Drystone, words: tuple[str, ...], code: int
+) -> None:
+    assert drystone(*words).returncode == code
+
+
+def test_an_id_that_several_runs_begin_with_is_ambiguous(built: Path, drystone: Drystone) -> None:
+    listed = json.loads(drystone("log", "--json").stdout)["runs"]
+    ended = drystone("why", listed[0]["run"][:4])
+    assert ended.returncode == 4
+    assert "several runs begin with" in ended.stderr
+
+
+def test_what_a_run_printed_cannot_steer_the_terminal(repository: Path, drystone: Drystone) -> None:
+    assert drystone("run", "--", "printf", "\\033[2Jpwned\\n").returncode == 0
+    assert "\x1b" not in drystone("show", "printf").stdout
+    assert drystone("show", "printf", "--output").stdout == "\x1b[2Jpwned\n"
+
+
+def test_numbers_that_json_has_not_are_told_apart(repository: Path, drystone: Drystone) -> None:
+    text = '{"a": NaN, "b": Infinity, "c": -Infinity}'
+    assert drystone("run", "--", "sh", "-c", f"echo '{text}' > metrics.json").returncode == 0
+    shown = json.loads(drystone("show", "sh", "--json").stdout)
+    assert shown["metrics"] == {"a": "NaN", "b": "Infinity", "c": "-Infinity"}
+
+
+def test_a_repository_without_commits_has_an_empty_difference(
+    drystone: Drystone, tmp_path: Path, git: Any
+) -> None:
+    git("init", "-q")
+    ended = drystone("diff", "--json")
+    assert json.loads(ended.stdout) == {"params": [], "metrics": [], "files": []}

@@ -58,6 +58,11 @@ def test_an_empty_spine_gives_typed_empty_columns(world: Folder) -> None:
     assert (got.num_rows, got.schema.field("x").type) == (0, pa.float64())
 
 
+def test_a_key_or_time_that_is_null_throughout_gives_nulls(world: Folder) -> None:
+    for spine in ({"key_id": pa.nulls(2), "ts": [NOON, NOON]}, {"key_id": [1, 2], "ts": pa.nulls(2)}):
+        assert world.join(pa.table(spine), "v")["x"] == [None, None]
+
+
 def test_features_of_one_name_are_refused_or_told_apart(world: Folder) -> None:
     spine = pa.table({"key_id": [1], "ts": [NOON]})
     with pytest.raises(Conflict) as caught:

@@ -65,3 +65,16 @@ def test_what_is_wrong_is_said_with_its_exit_code(world: Folder) -> None:
         ended = join(world, *words)
         assert (ended.returncode, ended.stdout) == (code, "")
         assert ended.stderr.startswith(f"error: {error}")
+
+
+def test_a_key_of_another_name_is_hinted_at_as_it_is_typed_here(world: Folder) -> None:
+    assert "`--key COLUMN=key_id`" in join(world, "asked.csv", "v").stderr
+
+
+@pytest.mark.parametrize("time", [(), ("--time", "asked")])
+def test_a_file_with_a_head_line_only_gives_one(world: Folder, time: tuple[str, ...]) -> None:
+    (world.layout.root / "none.csv").write_text("asked,key_id,name\n")
+    world.view("names", "-- keys: name\nSELECT 'a' AS name, TIMESTAMP '2013-01-01' AS ts, 1 AS y")
+    world.view("counts", "SELECT key_id, ts, count(*) OVER last_1h AS n FROM rows")
+    ended = join(world, "none.csv", "v", "names", "counts", *time)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, '"asked","key_id","name","x","y","n"\n', "")

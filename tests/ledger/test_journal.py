@@ -73,6 +73,30 @@ def test_a_flipped_bit_in_a_record_costs_that_record_only(
     assert frames.damaged == [offset - 8]
 
 
+def test_a_damaged_length_costs_that_record_only_and_nothing_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    first, second, third = (b"\x81\xa1n" + bytes([number]) for number in range(3))  # maps, as facts are
+    _write(path, [first, second, third])
+    damaged = bytearray(path.read_bytes())
+    at = len(HEADER) + len(frame(first))
+    damaged[at + 3] ^= 0x40  # the top byte of the second length
+    path.write_bytes(bytes(damaged))
+    assert _read(path) == [first, third]
+    assert read_frames(path).damaged == [at]
+    _write(path, [b"fourth"])
+    assert _read(path) == [first, third, b"fourth"]
+
+
+def test_what_is_cut_off_is_kept_beside(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    _write(path, [b"first"])
+    whole = path.stat().st_size
+    path.write_bytes(path.read_bytes() + frame(b"torn")[:-1])
+    _write(path, [b"second"])
+    assert _read(path) == [b"first", b"second"]
+    assert (tmp_path / f"a.journal.torn-{whole}").read_bytes() == frame(b"torn")[:-1]
+
+
 @given(st.binary(max_size=200))
 def test_garbage_is_never_taken_for_records(tmp_path_factory: pytest.TempPathFactory, garbage: bytes) -> None:
     path = tmp_path_factory.mktemp("journal") / "a.journal"

@@ -102,7 +102,7 @@ def test_facts_in_any_order_and_repeated_give_the_same_ledger(
     second.close()
 
 
-@pytest.mark.parametrize("damage", ["delete", "garbage", "truncate", "old version"])
+@pytest.mark.parametrize("damage", ["delete", "garbage", "truncate", "old version", "zeros", "flips"])
 def test_a_lost_or_damaged_index_is_rebuilt_from_the_journals(tmp_path: Path, damage: str) -> None:
     layout = Layout(tmp_path)
     with Ledger.open(layout, ManualClock()) as ledger:
@@ -115,6 +115,14 @@ def test_a_lost_or_damaged_index_is_rebuilt_from_the_journals(tmp_path: Path, da
         index.unlink()
     elif damage == "garbage":
         index.write_bytes(b"not a database" * 1000)
+    elif damage == "zeros":  # the first page is whole, so it opens, and fails later
+        content = index.read_bytes()
+        index.write_bytes(content[:4096] + bytes(len(content) - 4096))
+    elif damage == "flips":
+        content = bytearray(index.read_bytes())
+        for at in range(4096, len(content), 97):
+            content[at] ^= 0xFF
+        index.write_bytes(bytes(content))
     elif damage == "truncate":
         index.write_bytes(index.read_bytes()[:3000])
     else:
@@ -201,6 +209,31 @@ def test_damaged_and_unknown_records_are_reported_and_passed_over(ledger: Ledger
         "`future.journal`, byte 19: the record is none this version knows",
         "`stray.journal`, byte 0: is not a journal",
     ]
+
+
+def test_a_fact_that_no_database_can_hold_is_passed_over(ledger: Ledger) -> None:
+    ledger.record(
+        facts.WindowJudged("d", 0, 2**63, 5, "pass", X, RUN, 1), facts.RunStarted(RUN, "step", "a", 1)
+    )
+    assert [row.name for row in runs.recent(ledger)] == ["a"]
+    assert len(ledger.problems()) == 1
+
+
+def test_text_that_is_no_unicode_is_kept_with_escapes(ledger: Ledger) -> None:
+    ledger.record(facts.RunStarted(RUN, "command", "x", 1, command=("echo", "\udcff")))
+    assert runs.find(ledger, RUN).command == ("echo", "\\udcff")
+
+
+def test_where_nothing_can_be_written_the_journals_are_read_all_the_same(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    with Ledger.open(layout, ManualClock()) as ledger:
+        ledger.record(facts.RunStarted(RUN, "step", "a", 1))
+    for path in layout.state.glob("ledger.sqlite*"):
+        path.unlink()
+    layout.ledger_index.mkdir()  # as root may write anything, a folder stands for what cannot be opened
+    with Ledger.open(layout, ManualClock()) as ledger:
+        assert [row.name for row in runs.recent(ledger)] == ["a"]
+        assert ledger.recovered is not None and "cannot be written" in ledger.recovered
 
 
 def test_lineage_leads_from_a_model_back_to_its_sources(ledger: Ledger) -> None:

@@ -57,8 +57,8 @@ def test_a_verdict_that_stands_is_not_written_again(world: World) -> None:
 
 
 def test_late_labels_restate_the_window_of_the_prediction(world: World) -> None:
-    model = world.model()
-    world.serve(model, APRIL, 2000)
+    model = world.model(n=20_000)
+    world.serve(model, APRIL, 6000)
     world.serve(model, MAY, 2000, signal=0.2)
     before = world.judge()
     assert [one.judged.performance for one in before.windows] == [(), ()]
@@ -221,7 +221,7 @@ def test_a_window_that_is_not_over_is_judged_and_says_so(world: World, length: A
 
 
 def test_what_the_registry_saves_and_serving_logs_is_what_the_monitor_reads(world: World) -> None:
-    rows = world.rows(2000)
+    rows = world.rows(8000)
     frame = pd.DataFrame(rows["inputs"])[["distance", "temp"]].fillna(50.0)
     label = pd.Series(rows["label"], name="late")
     path = world.layout.root / "models" / "late-arrival"
@@ -243,7 +243,7 @@ def test_what_the_registry_saves_and_serving_logs_is_what_the_monitor_reads(worl
         ],
     )  # fmt: skip
     writer.close()
-    table = pa.table({"prediction_id": [f"{at:032x}" for at in range(2000)], "label": label.tolist()})
+    table = pa.table({"prediction_id": [f"{at:032x}" for at in range(8000)], "label": label.tolist()})
     parquet.write_table(table, world.layout.root / "truth.parquet")
     (window,) = world.judge(labels=world.layout.root / "truth.parquet").windows
     assert window.judged.verdict == "pass"

@@ -52,7 +52,7 @@ def test_numbers_and_parameters_are_recorded_without_a_change_of_code(shop) -> N
 def test_what_python_logs_lands_in_the_same_run(shop) -> None:
     shop.write("train.py", "import drystone as ds\nds.log(loss=0.25, step=3)\n")
     ended = track(shop, sys.executable, "train.py")
-    assert runs.get(shop.ledger, ended.run).name == "train.py"
+    assert runs.get(shop.ledger, ended.run).name == "train"
     assert runs.history(shop.ledger, ended.run, "loss")[0][::2] == (3, 0.25)
 
 

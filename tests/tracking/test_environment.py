@@ -35,5 +35,14 @@ def test_another_environment_is_read_without_starting_it(tmp_path: Path) -> None
     assert old.id != new.id
 
 
+def test_a_package_that_was_installed_anew_makes_another_environment(tmp_path: Path) -> None:
+    python = _virtual_environment(tmp_path, "team-1.0")
+    record = tmp_path / "lib/python3.11/site-packages/team-1.0.dist-info/RECORD"
+    record.write_text("team.py,sha256=aaa,10\n")
+    before = fingerprint(python)
+    record.write_text("team.py,sha256=bbb,10\n")
+    assert fingerprint(python).id != before.id
+
+
 def test_a_step_in_another_language_does_not_depend_on_python_packages() -> None:
     assert "packages" not in msgspec.json.decode(fingerprint(None).data)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from drystone.core.errors import NotFound, ProjectInvalid
-from drystone.tracking.parameters import Parameters, flatten, load
+from drystone.tracking.parameters import Parameters, answers, flatten, load
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,28 @@ def test_only_what_is_read_counts(parameters: Parameters, asked: dict[str, Any])
 
 def test_taking_a_whole_table_counts_all_of_it(parameters: Parameters, asked: dict[str, Any]) -> None:
     assert dict(parameters["train"]) == {"depth": 3, "rate": 0.1}
-    assert asked == {"train.depth": 3, "train.rate": 0.1}
+    assert asked == {"train.*": '["depth","rate"]', "train.depth": 3, "train.rate": 0.1}
+
+
+@pytest.mark.parametrize("ask", [len, list, lambda table: "depth" in table])
+def test_asking_which_parameters_there_are_depends_on_their_names(
+    parameters: Parameters, asked: dict[str, Any], ask: Any
+) -> None:
+    ask(parameters["train"])
+    assert asked == {"train.*": '["depth","rate"]'}
+    ask(parameters)
+    assert asked["*"] == '["data","seed","train"]'
+
+
+def test_every_question_has_its_answer_among_the_answers(
+    parameters: Parameters, asked: dict[str, Any]
+) -> None:
+    repr(parameters)
+    assert asked == answers({"seed": 7, "train": {"depth": 3, "rate": 0.1}, "data": {"days": [1, 2]}})
+
+
+def test_a_number_beyond_64_bits_is_kept_as_text() -> None:
+    assert flatten({"big": 10**30, "small": -(2**63)}) == {"big": str(10**30), "small": -(2**63)}
 
 
 def test_a_list_is_one_parameter(parameters: Parameters, asked: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ def auc_with_interval(late: np.ndarray, score: np.ndarray) -> tuple[float, float
 
 
 table = pd.read_parquet("data/training.parquet")
-table = table[table["sched_dep"] >= pd.Timestamp(ds.params["train"]["holdout_from"], tz="America/New_York")]
+table = table[table["asked_at"] >= pd.Timestamp(ds.params["train"]["holdout_from"], tz="America/New_York")]
 model = load(Path("models/late-arrival"))
 answers = model.predict({field.name: table[field.name].to_numpy() for field in model.signature.inputs})
 late, probability = table["late"].to_numpy(), np.asarray(answers["probability"], dtype=float)
@@ -40,6 +40,5 @@ metrics = {
 metrics = {"n": len(late), **{name: round(float(value), 6) for name, value in metrics.items()}}
 Path("metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
 
-evaluation = table[["flight_id", "sched_dep", "carrier", "origin", "late"]].assign(probability=probability)
-evaluation.to_parquet("data/evaluation.parquet", index=False)
+table.assign(probability=probability).to_parquet("data/evaluation.parquet", index=False)
 print(f"AUC {auc:.3f} ± {half:.3f} on {len(late):,} flights")

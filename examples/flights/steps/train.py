@@ -1,4 +1,7 @@
-"""`data/training.parquet` -> `models/late-arrival`: will a flight arrive more than 15 minutes late?"""
+"""`data/training.parquet` -> `models/late-arrival`: will a flight arrive more than 15 minutes late?
+
+The model learns from flights that had landed when the holdout begins: the others' answers were not known.
+"""
 
 import numpy as np
 import pandas as pd
@@ -17,10 +20,11 @@ WEATHER = ["temp", "humid", "wind_speed", "precip", "pressure", "visib"]
 params = ds.params["train"]
 table = pd.read_parquet("data/training.parquet")
 begins = pd.Timestamp(params["holdout_from"], tz="America/New_York")
-inputs = table.drop(columns=["flight_id", "sched_dep", "late"])
-late = table["late"]
-earlier = table["sched_dep"] < begins
-seen, holdout = inputs[earlier].copy(), inputs[~earlier]
+landed_at = pd.read_parquet("data/outcomes.parquet").set_index("flight_id")["landed_at"]
+inputs = table.drop(columns=["flight_id", "asked_at", "sched_dep", "late"])
+learnt, held = table["flight_id"].map(landed_at) < begins, table["asked_at"] >= begins
+seen, seen_late = inputs[learnt].copy(), table["late"][learnt]
+holdout, holdout_late = inputs[held], table["late"][held]
 
 # Stations fall silent, on 31 December all three. So that the model knows the case, and its signature
 # allows it, one row in a hundred is learnt without its weather.
@@ -40,18 +44,18 @@ trees = HistGradientBoostingClassifier(
 )
 pipeline = make_pipeline(encoder, trees)
 with threadpool_limits(1):  # so that the sums inside, and with them the model, are the same anywhere
-    pipeline.fit(seen, late[earlier])
+    pipeline.fit(seen, seen_late)
     fifth = slice(None, None, 5)  # enough for a curve
     curves = zip(
         trees.staged_predict_proba(encoder.transform(seen[fifth])),
         trees.staged_predict_proba(encoder.transform(holdout[fifth])),
         strict=True,
     )
-    for step, (learnt, judged) in enumerate(curves, 1):
+    for step, (known, unknown) in enumerate(curves, 1):
         ds.log(
             step=step,
-            loss=log_loss(late[earlier][fifth], learnt[:, 1]),
-            holdout_loss=log_loss(late[~earlier][fifth], judged[:, 1]),
+            loss=log_loss(seen_late[fifth], known[:, 1]),
+            holdout_loss=log_loss(holdout_late[fifth], unknown[:, 1]),
         )
 
 ds.model(
@@ -60,6 +64,6 @@ ds.model(
     inputs=seen,
     outputs=("late", "probability"),
     reference=holdout,  # what monitoring compares with: flights that the model has not learnt from
-    label=late[~earlier],
+    label=holdout_late,
 )
 print(f"learnt from {len(seen):,} flights, {trees.n_iter_} trees of depth {params['max_depth']}")

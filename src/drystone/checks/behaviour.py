@@ -10,7 +10,7 @@ import numpy as np
 
 from drystone.checks.claims import Judgement, number
 from drystone.checks.intervals import MIN_UNITS, Array, Estimate, Z, wilson
-from drystone.checks.measures import judge
+from drystone.checks.measures import check_threshold, judge
 from drystone.checks.metrics import Unknown
 from drystone.checks.scoring import Answers
 from drystone.core.errors import UsageError
@@ -125,6 +125,7 @@ def faster_than(answers: Answers, ms: float, rows: int, record: Record) -> Judge
 
 
 def _share(name: str, bad: int, n: int, limit: float, what: str, also: str, record: Record) -> Judgement:
+    check_threshold(limit)
     threshold = f"<= {number(limit)}"
     if not n:
         return record(name, "unsure", n=0, threshold=threshold, why="there is no row to judge")

@@ -47,6 +47,8 @@ class Claim(msgspec.Struct, frozen=True):
         why: one sentence for people.
         at: file and line that made the claim.
         parts: how it came about, where it was judged in parts.
+        opponent: of a comparison with another version, the alias or version it was asked for by.
+        against: the object of that version, "" if there is none yet; None of any other claim.
     """
 
     name: str
@@ -62,10 +64,14 @@ class Claim(msgspec.Struct, frozen=True):
     parts: tuple[Part, ...] = ()
     scope: str = ""
     exact: bool = False
+    opponent: str = ""
+    against: str | None = None
 
     @property
     def measured(self) -> str:
         """What was found, in words."""
+        if self.against == "":
+            return f"(no {self.opponent} yet to compare with)"
         return found(self.value, None if self.exact else self.interval, self.n)
 
     @property

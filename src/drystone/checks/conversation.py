@@ -17,7 +17,9 @@ from drystone.core.ids import new_id
 from drystone.ledger.facts import Edge, Evidence, Verdict
 from drystone.tracking.recorder import ActiveRun
 
-#: Tag of a test run: JSON list of every check there was, what it is about, and how it ended.
+#: Tag of a test run: JSON list of every check there was, what it is about, how it ended, and by which
+#: alias or version its comparisons found their opponent. A file that could not be read is in it as a
+#: check of models that did not run: nobody can tell what it holds.
 CATALOGUE = "drystone.checks"
 _TAIL_LINES = 25
 
@@ -142,8 +144,18 @@ class Conversation:
         }.items():
             one = self._outcomes.get(check)
             about, verdict = (one.about, one.verdict) if one is not None else ((), None)
-            entries.append({"check": check, "kind": kind, "about": about, "verdict": verdict})
+            entry = {"check": check, "kind": kind, "about": about, "verdict": verdict}
+            if one is not None and (opponents := self._opponents(one)):
+                entry["opponents"] = opponents
+            entries.append(entry)
+        entries += [{"check": broken.path, "kind": "model"} for broken in self._broken]
         return msgspec.json.encode(entries).decode()
+
+    def _opponents(self, one: Outcome) -> dict[str, str]:
+        """By the check of its record, what each comparison of a test was made with."""
+        recorded = [claim for claim in one.claims if claim.subject]
+        pairs = zip(self._evidence[one.check], recorded, strict=False)  # one more record says why it failed
+        return {fact.check: claim.opponent for fact, claim in pairs if claim.opponent}
 
     def _stopped(self, status: int, given: list[str]) -> str:
         if self._finished is None:
@@ -170,7 +182,8 @@ def evidence_of(one: Outcome, run: str, clock: Clock) -> Iterator[Evidence]:
     """The records of one test: one for each claim, or one for each subject of a test without claims.
 
     A test that failed by something else than its claims has a record of that too. A test that was
-    skipped, or judged no object, has none.
+    skipped, or judged no object, has none; one without claims judges a model by loading it, and a
+    dataset by reading it, not by naming it.
     """
     if one.verdict == "skipped":
         return
@@ -193,6 +206,7 @@ def evidence_of(one: Outcome, run: str, clock: Clock) -> Iterator[Evidence]:
                 interval=claim.interval,
                 n=claim.n,
                 threshold=claim.threshold,
+                against=claim.against,
             )
     if one.why or not one.claims:
         for about, subject in one.subjects.items():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from drystone.checks.claims import Judgement, Operator, Part, decide, found, holds, number, worst
 from drystone.checks.intervals import Estimate, doubt, rows_needed
 from drystone.checks.metrics import Unknown
+from drystone.core.errors import UsageError
 from drystone.ledger.facts import Verdict
 
 #: Chance of calling a claim wrong that is right: the tail that a 95 % interval leaves on one side.
@@ -138,7 +139,12 @@ class SlicedMeasure:
 
 
 def judge(estimate: Estimate | Unknown, operator: Operator, threshold: float) -> tuple[Verdict, str]:
-    """The verdict of one claim and, unless it is plain from the numbers, a sentence that explains it."""
+    """The verdict of one claim and, unless it is plain from the numbers, a sentence that explains it.
+
+    Raises:
+        UsageError: the threshold is NaN.
+    """
+    check_threshold(threshold)
     if isinstance(estimate, Unknown):
         return "unsure", estimate.why
     verdict = decide((estimate.low, estimate.high), operator, threshold)
@@ -155,7 +161,12 @@ def judge(estimate: Estimate | Unknown, operator: Operator, threshold: float) ->
 
 
 def judge_slices(slices: dict[str, Estimate | Unknown], operator: Operator, threshold: float) -> list[Part]:
-    """The verdict of each slice, those that fail or are unsure first."""
+    """The verdict of each slice, those that fail or are unsure first.
+
+    Raises:
+        UsageError: the threshold is NaN.
+    """
+    check_threshold(threshold)
     from scipy.stats import false_discovery_control  # most of a second, and only slices need it
 
     above = operator[0] == ">"
@@ -172,6 +183,16 @@ def judge_slices(slices: dict[str, Estimate | Unknown], operator: Operator, thre
         parts.append(Part(name, verdict, estimate.value, interval, estimate.n, why))
     order = {"fail": 0, "unsure": 1, "pass": 2}
     return sorted(parts, key=lambda part: order[part.verdict])
+
+
+def check_threshold(threshold: float) -> None:
+    """Refuse what no value can be compared with.
+
+    Raises:
+        UsageError: the threshold is NaN.
+    """
+    if threshold != threshold:
+        raise UsageError("a claim needs a number as its threshold", because="this one is NaN")
 
 
 def _tally(parts: Sequence[Part]) -> str:

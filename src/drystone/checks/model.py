@@ -51,7 +51,7 @@ class Model:
                 if self._name is None
                 else self._subjects.find("model", self._name)
             )
-            self._log.look_at(self._found)
+            self._log.look_at(self._found, judged=False)  # to name a model is not to judge it
         return self._found
 
     @property
@@ -61,6 +61,7 @@ class Model:
         Raises:
             ProjectInvalid: it has no signature, or cannot be loaded.
         """
+        self._log.look_at(self.subject)
         return predictor_of(self._subjects, self.subject)
 
     @property
@@ -150,7 +151,8 @@ class Judged:
 
         Args:
             other: an alias or version of the same model, e.g. `champion` or `v3`. Where the model has
-                no such alias yet there is nothing to be worse than, and the claim passes.
+                no such alias yet there is nothing to be worse than, and the claim passes. A gate counts the
+                claim only as long as the alias stands where it stood.
             metric: which measure.
             margin: what counts as no worse; 0 demands at least equal.
 
@@ -163,16 +165,29 @@ class Judged:
         limit = -margin if higher else margin
         subjects = self._model._subjects
         if is_valid_alias(other) and not subjects.alias_exists(ours.name, other):
-            why = f"`model:{ours.name}` has no `{other}` yet, so there is nothing to be worse than"
-            return self._record(name, "pass", why=why, threshold=_margin(limit, higher))
+            why = f"no {other} yet to compare with"
+            return self._record(
+                name, "pass", why=why, threshold=_margin(limit, higher), opponent=other, against=""
+            )
         theirs = subjects.version("model", Reference("model", ours.name, other))
         self._model._log.look_at(theirs, judged=False)
         if theirs.object == ours.object and ours.object:
             why = f"this is `{theirs.about}` itself"
-            return self._record(name, "pass", value=0.0, why=why, threshold=_margin(limit, higher))
+            return self._record(
+                name,
+                "pass",
+                value=0.0,
+                why=why,
+                threshold=_margin(limit, higher),
+                opponent=other,
+                against=theirs.object,
+            )
         answers = Answers(subjects, theirs, predictor_of(subjects, theirs), self._rows, **self._names)
         gap = difference(metric, self._predictions(metric), self._predictions(metric, answers))
-        measure = Measure(name, gap, lambda *given, **rest: self._compared(theirs.about, *given, **rest))
+        compared = {"opponent": other, "against": theirs.object}
+        measure = Measure(
+            name, gap, lambda *given, **rest: self._compared(theirs.about, *given, **compared, **rest)
+        )
         return measure > limit if higher else measure < limit
 
     def invariant(self, perturbation: Perturbation, *, tolerance: float = 0.0, max: float = 0.0) -> Judgement:  # noqa: A002

@@ -81,16 +81,23 @@ def lines(cases: Sequence[Outcome]) -> list[Line]:
     if len(cases) > 1 and all(one.verdict == "pass" for one in cases):
         name = base(cases[0].check).partition("::")[2]
         claims = sum(len(one.claims) for one in cases)
-        return [Line("pass", name, f"{len(cases)} cases" + (f", {claims} claims hold" if claims else ""), "")]
+        held = f", {claims} claims hold{_unopposed(cases)}" if claims else ""
+        return [Line("pass", name, f"{len(cases)} cases{held}", "")]
     return [line for one in cases for line in _lines_of(one)]
 
 
 def _lines_of(one: Outcome) -> list[Line]:
     those = rows_of(one)
     if one.verdict == "pass" and len(those) > 1:
-        return [Line("pass", those[0].test, f"{len(those)} claims hold", "")]
+        return [Line("pass", those[0].test, f"{len(those)} claims hold{_unopposed([one])}", "")]
     told = [row for row in those if row.verdict != "pass" or one.verdict == "pass"]
     return [_line(row) for row in told]
+
+
+def _unopposed(cases: Sequence[Outcome]) -> str:
+    """The claims that hold for want of a version to compare with."""
+    those = [claim for one in cases for claim in one.claims if claim.against == ""]
+    return "".join(f"; {claim.name} {claim.measured}" for claim in those)
 
 
 def _line(row: Row) -> Line:

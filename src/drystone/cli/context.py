@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import traceback
@@ -80,9 +81,11 @@ class Context:
 
     def raw(self, data: bytes) -> None:
         """Print bytes as they are, such as a tracked command's output, at once."""
-        self._stdout.flush()
-        self._stdout.buffer.write(data)  # type: ignore[attr-defined]  # text streams of a process have one
-        self._stdout.flush()
+        _write(self._stdout, data)
+
+    def raw_error(self, data: bytes) -> None:
+        """As `raw`, to standard error."""
+        _write(self._stderr, data)
 
     def flush(self) -> None:
         """Let what was printed be seen now, also through a pipe."""
@@ -95,7 +98,10 @@ class Context:
         self._stderr.flush()
 
     def json(self, value: Any) -> None:
-        """Print one JSON document. Structs and NamedTuples, sets and paths are taken as they are."""
+        """Print one JSON document. Structs and NamedTuples, sets and paths are taken as they are.
+
+        What JSON has no number for is the text `NaN`, `Infinity` or `-Infinity`.
+        """
         import msgspec
 
         self._stdout.write(msgspec.json.format(msgspec.json.encode(_plain(value)), indent=2).decode() + "\n")
@@ -106,9 +112,14 @@ class Context:
             return text
         return f"\x1b[{';'.join(_STYLES[style] for style in styles)}m{text}\x1b[0m"
 
+    @staticmethod
+    def harmless(text: str) -> str:
+        """Foreign text without what could steer a terminal: control characters are shown as escapes."""
+        return "".join(sign if sign.isprintable() or sign == "\t" else ascii(sign)[1:-1] for sign in text)
+
     def table(self, rows: Iterable[Sequence[str]], head: Sequence[str] = (), indent: str = "") -> None:
         """Print aligned columns; numbers stand to the right."""
-        lines = [list(map(str, row)) for row in rows]
+        lines = [[self.harmless(str(cell)) for cell in row] for row in rows]
         if not lines:
             return
         columns = list(zip(*([list(head)] if head else []), *lines, strict=True))
@@ -132,26 +143,50 @@ class Context:
             lines += ["", *(f"{self._mark('hint:', 'cyan')} {hint}" for hint in error.hints)]
         self.note("\n".join(lines))
 
+    def interrupted(self) -> None:
+        """Say that the user stopped us."""
+        if self.json_mode:
+            self.json({"error": {"code": "interrupted", "message": "interrupted", "hints": [], "exit": 130}})
+        else:
+            self.note("interrupted")
+
     def bug(self) -> None:
         """Render an error that should not exist: one line, and a file that tells the rest."""
-        import tempfile
-
-        folder = self._project.layout.state if self._project else Path(tempfile.gettempdir())
-        with tempfile.NamedTemporaryFile(
-            "w", dir=folder, prefix="drystone-bug-", suffix=".log", delete=False
-        ) as log:
-            log.write(traceback.format_exc())
         kind, value, _ = sys.exc_info()
         name = kind.__name__ if kind else "error"
-        message = f"this is a bug in drystone: {name}: {value}"
+        error = DrystoneError(
+            f"this is a bug in drystone: {name}: {value}", at=self._keep(traceback.format_exc())
+        )
         if self.json_mode:
-            self.json({"error": {"code": "bug", "message": message, "at": [log.name], "exit": 70}})
+            self.json({"error": {**error.as_dict(), "code": "bug", "exit": 70}})
         else:
-            self.note(f"{self._mark('error:', 'red')} {message}\n  at {log.name}")
+            self.error(error)
+
+    def _keep(self, story: str) -> list[str]:
+        """Write the story of a bug where that is possible; where it is, for the user."""
+        import tempfile
+
+        own = [self._project.layout.state] if self._project else []
+        for folder in (*own, Path(tempfile.gettempdir())):
+            try:
+                with tempfile.NamedTemporaryFile(
+                    "w", dir=folder, prefix="drystone-bug-", suffix=".log", delete=False, errors="replace"
+                ) as log:
+                    log.write(story)
+                return [log.name]
+            except OSError:
+                continue
+        return []
 
     def _mark(self, word: str, colour: str) -> str:
         seen = self._stderr.isatty() and not self.environ.get("NO_COLOR")
         return f"\x1b[1;{_STYLES[colour]}m{word}\x1b[0m" if seen else word
+
+
+def _write(stream: IO[str], data: bytes) -> None:
+    stream.flush()
+    stream.buffer.write(data)  # type: ignore[attr-defined]  # text streams of a process have one
+    stream.flush()
 
 
 def _aligned(cells: Sequence[str], widths: list[int], right: list[bool], indent: str) -> str:
@@ -183,4 +218,6 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value

@@ -34,6 +34,8 @@ def run(arguments: Namespace, context: Context) -> int:
 
     project = context.project()
     if arguments.old == "HEAD" and project.git.head() is None:
+        if arguments.json:
+            context.json({"params": [], "metrics": [], "files": []})
         context.note("there is no commit yet to compare with")
         return 0
     old, new = (compare.side(project, text) for text in (arguments.old, arguments.new))

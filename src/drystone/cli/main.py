@@ -18,7 +18,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         sys.stdout.write(f"drystone {__version__}\n")
         return 0
-    from drystone.cli import extras, parse
+    import sqlite3
+
+    from drystone.cli import outside, parse
     from drystone.cli.context import Context
     from drystone.core.errors import DrystoneError
 
@@ -29,19 +31,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         context.error(error)
         return error.exit
     except KeyboardInterrupt:
-        context.note("interrupted")
+        context.interrupted()
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone, e.g. `drystone log | head`: nothing more to say to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except ModuleNotFoundError as error:
-        lacking = extras.explain(error)
-        if lacking is None:
+    except (ModuleNotFoundError, OSError, sqlite3.OperationalError) as error:
+        explained = outside.explain(error)
+        if explained is None:
             context.bug()
             return EXIT_BUG
-        context.error(lacking)
-        return lacking.exit
+        context.error(explained)
+        return explained.exit
     except Exception:  # noqa: BLE001  the process boundary: a bug becomes one line and a file
         context.bug()
         return EXIT_BUG

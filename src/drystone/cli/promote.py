@@ -44,7 +44,10 @@ def run(arguments: Namespace, context: Context) -> int:
         reason=arguments.override,
     )
     _tell(context, arguments, result, gate=moved.gate, previous=moved.previous)
-    if not arguments.json:
+    if arguments.override is not None and moved.gate != "overridden":
+        why = "the gate passed without the override" if moved.gate == "passed" else "nothing was to override"
+        context.note(f"{why}; its reason is recorded all the same")
+    if version.kind == "model" and not arguments.json:
         context.note(f"serve it with `drystone serve {reference(version).partition('@')[0]}@{moved.alias}`")
     return 0
 
@@ -68,10 +71,11 @@ def _tell(
             }
         )
         return
-    passed = f"{len(result.findings) - len(result.refusals)} of {len(result.findings)} checks passed"
+    count, refusing = result.counts
+    passed = f"{count - refusing} of {count} checks passed"
     why = {
         "passed": f"the gate let it pass: {passed}",
-        "overridden": f"the gate refused ({passed if result.findings else 'no check has judged it'}) "
+        "overridden": f"the gate refused ({passed if count else 'no check has judged it'}) "
         "and was overridden: the reason is recorded",
         "none": "no gate guards this alias",
         "would move": "nothing was moved",

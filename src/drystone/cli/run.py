@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -58,7 +57,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         timeout=arguments.timeout,
     )
     rooms = context.project().rooms
-    with _stoppable(rooms.interrupted):
+    with _stoppable(rooms.interrupt):
         result = run_steps(rooms, options, _Printer(context).tell)
     if arguments.json:
         context.json(result.as_dict())
@@ -75,25 +74,32 @@ def _command(arguments: argparse.Namespace, context: Context) -> int:
     if arguments.steps or arguments.force or arguments.dry_run:
         raise UsageError("steps and a command behind `--` do not go together")
     rooms = context.project().rooms
-    with _stoppable(rooms.interrupted):
+    with _stoppable(rooms.interrupt):
         ended = run_command(
             rooms,
             arguments.command,
             cwd=context.cwd,
-            sink=(lambda _data: None) if arguments.json else context.raw,
+            sink=_silence if arguments.json else context.raw,
+            errors=_silence if arguments.json else context.raw_error,
             timeout=arguments.timeout,
         )
     if arguments.json:
         context.json(ended)
     else:
+        if ended.timed_out:
+            context.note(f"stopped after {arguments.timeout:g} s")
         for warning in ended.warnings:
             context.note(f"warning: {warning}")
         context.note(f"run {short(ended.run)} is on record: `drystone show {short(ended.run)}`")
-    return _INTERRUPTED if ended.interrupted else ended.exit_code
+    return ended.exit_code
+
+
+def _silence(_data: bytes) -> None:
+    """Print nothing: standard output is for the document."""
 
 
 class _Printer:
-    """One line per step as it comes to rest; a terminal is also told what is going on."""
+    """One line per step as it comes to rest; standard error is also told what is going on."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -112,7 +118,7 @@ class _Printer:
             context.out(self._line(result))
             for line in (*made, *result.notes, *(f"| {line}" for line in tail)):
                 context.out(f"{'':<{self._width}}  {context.style(line, 'dim')}")
-        elif context.interactive:
+        else:
             word = "starts" if isinstance(event, StepStarted) else "waits"
             context.note(f"{event.step:<{self._width}}  {word}: {event.because}")
 
@@ -138,10 +144,10 @@ def _close(result: PipelineResult, options: RunOptions, context: Context) -> Non
 
 
 @contextmanager
-def _stoppable(interrupted: threading.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the step in progress, put its outputs back, and stop."""
+def _stoppable(interrupt: Callable[[int], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end what is in progress, put a step's outputs back, and stop."""
     before = {
-        number: signal.signal(number, lambda *_: interrupted.set())
+        number: signal.signal(number, lambda received, _frame: interrupt(received))
         for number in (signal.SIGINT, signal.SIGTERM)
     }
     try:

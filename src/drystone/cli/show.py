@@ -10,6 +10,7 @@ from drystone.core.clock import to_iso
 from drystone.core.ids import short
 
 if TYPE_CHECKING:
+    from drystone.ledger.facts import AliasMoved, VersionRegistered
     from drystone.ledger.runs import RunRow
     from drystone.project import Project
 
@@ -27,18 +28,20 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, context: Context) -> int:
     """Show one thing."""
-    from drystone.core.refs import parse
-    from drystone.ledger import runs
+    from drystone.core.errors import UsageError
+    from drystone.ledger.facts import VersionRegistered
+    from drystone.project.lookup import run_or_version
 
     project = context.project()
-    reference = parse(arguments.what)
-    if reference.kind in ("data", "model") and not arguments.output:
-        return _show_version(arguments.what, context, project)
-    row = runs.find(project.ledger, reference.name)
+    found = run_or_version(project, arguments.what)
+    if isinstance(found, VersionRegistered):
+        if arguments.output:
+            raise UsageError("a version has printed nothing", hints=["name a run instead"])
+        return _show_version(found, context, project)
     if arguments.output:
-        context.raw(project.store.read(row.output) if row.output else b"")
+        context.raw(project.store.read(found.output) if found.output else b"")
         return 0
-    return _show_run(row, context, project)
+    return _show_run(found, context, project)
 
 
 def _show_run(row: RunRow, context: Context, project: Project) -> int:
@@ -90,14 +93,13 @@ def _show_run(row: RunRow, context: Context, project: Project) -> int:
             + (f" (last {_TAIL} of {len(lines)} lines)" if len(lines) > _TAIL else "")
         )
         for line in lines[-_TAIL:]:
-            context.out(f"  {line}")
+            context.out(f"  {context.harmless(line)}")
     return 0
 
 
-def _show_version(text: str, context: Context, project: Project) -> int:
+def _show_version(version: VersionRegistered, context: Context, project: Project) -> int:
     from drystone.ledger import evidence, names
 
-    version = project.resolve(text)
     judged = evidence.for_subject(project.ledger, version.object)
     history = names.alias_history(project.ledger, version.kind, version.name)
     if context.json_mode:
@@ -114,16 +116,17 @@ def _show_version(text: str, context: Context, project: Project) -> int:
             ("run", version.run or ""),
         ],
     )
-    moves = [
-        (
-            f"@{move.alias}",
-            f"{to_iso(move.time)[:19]} v{move.previous or '-'} -> v{move.version or '-'}, gate {move.gate}",
-        )
-        for move in history
-    ]
+    moves = [(f"@{move.alias}", context.harmless(_move(move))) for move in history]
     _section(context, "alias history", moves)
     _section(context, "evidence", [(fact.verdict, f"{fact.check}  {fact.why}") for fact in judged])
     return 0
+
+
+def _move(move: AliasMoved) -> str:
+    versions = f"v{move.previous or '-'} -> v{move.version or '-'}"
+    return f"{to_iso(move.time)[:19]} {versions}, gate {move.gate}" + (
+        f": {move.reason}" if move.reason else ""
+    )
 
 
 def _code(row: RunRow) -> str:

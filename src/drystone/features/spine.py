@@ -15,6 +15,8 @@ from drystone.core.suggest import similar
 from drystone.features.session import Prepared, Session, as_arrow, quoted
 
 _TIME_NAMES = ("ts", "event_time", "event_timestamp")
+#: The type of a column whose every value is null.
+_UNTYPED = "NULL"
 
 
 def load(spine: Any, root: Path) -> pa.Table:
@@ -48,13 +50,16 @@ def time_column(table: pa.Table, given: str | None) -> str:
     """The column that says when each row asks.
 
     That is the given one; else the one called `ts`, `event_time` or `event_timestamp`; else the only
-    timestamp. A date asks at its midnight, UTC.
+    timestamp. A date asks at its midnight, UTC. Where no value tells the type, as in a CSV file with a
+    head line only, it is a time that is never known.
 
     Raises:
         UsageError: there is no such column, none or several could be it, or it is no timestamp.
     """
     stamps = [field.name for field in table.schema if pa.types.is_timestamp(field.type)]
     names = [name for name in table.column_names if name in _TIME_NAMES] or stamps
+    if not names and not table.num_rows:
+        names = [field.name for field in table.schema if pa.types.is_null(field.type)][:1]  # no row asks
     if given is None and len(names) != 1:
         raise UsageError(
             "which column of the spine is its time?",
@@ -66,7 +71,7 @@ def time_column(table: pa.Table, given: str | None) -> str:
     if name not in table.column_names:
         raise UsageError(f"the spine has no column `{name}`", hints=_columns(name, table.column_names))
     kind = table.schema.field(name).type
-    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_null(kind)):
         raise UsageError(
             f"time column `{name}` of the spine is no timestamp but `{kind}`",
             hints=[f"convert it first, in pandas with `pd.to_datetime(spine['{name}'], utc=True)`"],
@@ -94,7 +99,7 @@ def key_pairs(table: pa.Table, view: Prepared, aliases: Mapping[str, str]) -> li
                 at=view.at,
                 hints=[
                     *_columns(column, table.column_names),
-                    f"where it has another name: `.at(spine, keys={{'COLUMN': '{key}'}})`",
+                    f"where it has another name: `--key COLUMN={key}`, in Python `keys={{'COLUMN': '{key}'}}`",
                 ],
             )
     return pairs
@@ -104,8 +109,11 @@ def hold(session: Session, table: pa.Table, time: str, columns: Sequence[str]) -
     """Make the spine the session's table `__asked`: `__row`, `__time` and key columns; their types."""
     needed = {"__row": pa.array(range(table.num_rows), pa.int64()), "__time": table.column(time)}
     needed |= {column: table.column(column) for column in columns}
+    untyped = [name for name, column in needed.items() if pa.types.is_null(column.type)]
+    for name in untyped:  # a text compares with keys of any type
+        needed[name] = needed[name].cast(pa.timestamp("us") if name == "__time" else pa.string())
     session.connection.register("__asked", pa.table(needed))
-    return session.types("__asked")
+    return session.types("__asked") | {name: _UNTYPED for name in untyped if name != "__time"}
 
 
 def check_types(view: Prepared, pairs: Sequence[tuple[str, str]], types: Mapping[str, str]) -> None:
@@ -116,7 +124,7 @@ def check_types(view: Prepared, pairs: Sequence[tuple[str, str]], types: Mapping
     """
     for column, key in pairs:
         mine, theirs = types[column], view.types[key]
-        if _family(mine) != _family(theirs):
+        if mine != _UNTYPED and _family(mine) != _family(theirs):
             raise UsageError(
                 f"key `{column}` of the spine is `{mine}`, "
                 f"but `{key}` of view `{view.view.name}` is `{theirs}`",

@@ -2,7 +2,7 @@
 
 A fact is written once and never changed. It is stored as MessagePack with its field names, so a
 newer version may add fields with defaults; none is ever renamed or given another meaning.
-Applying facts in any order, any number of times, gives the same ledger (`index.py`).
+Applying facts in any order, any number of times, gives the same ledger (`apply.py`).
 
 All times are integer nanoseconds since the Unix epoch, UTC. All objects are `b3:` ids.
 """
@@ -170,6 +170,8 @@ class Evidence(Fact, frozen=True, tag="evidence"):
         value: the statistic found, `interval` its confidence interval at 95 %, `n` the rows it
             rests on, `threshold` the claim in words, e.g. `>= 0.7`.
         why: one sentence for people; for `unsure` it says how much data would do.
+        against: of a comparison with another version, the object of that version, "" if there was
+            none to compare with; None of everything else.
     """
 
     id: str
@@ -184,6 +186,7 @@ class Evidence(Fact, frozen=True, tag="evidence"):
     n: int | None = None
     threshold: str | None = None
     why: str = ""
+    against: str | None = None
 
 
 class DeploymentChanged(Fact, frozen=True, tag="deployment"):
@@ -266,5 +269,23 @@ AnyFact = (
     | WindowJudged
 )
 
-encode = msgspec.msgpack.Encoder().encode
+_encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(AnyFact).decode
+
+
+def encode(fact: Fact) -> bytes:
+    """A fact as MessagePack. Text that is no Unicode, as in a file's name, is kept with escapes."""
+    try:
+        return _encode(fact)
+    except UnicodeEncodeError:
+        return _encode(_readable(msgspec.to_builtins(fact)))
+
+
+def _readable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_readable(key): _readable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(item) for item in value]
+    return value

@@ -20,6 +20,8 @@ HEADER = b"drystone journal 1\n"
 _FRAME = struct.Struct("<II")
 #: No record is larger; a length beyond it is damage, not a record.
 MAX_PAYLOAD = 64 << 20
+#: How far behind a damaged record the next one is looked for.
+_NEAR = 1 << 20
 #: How much of a journal is read into memory at once.
 _READ_LIMIT = 256 << 20
 
@@ -37,7 +39,7 @@ class Frames(NamedTuple):
     Attributes:
         payloads: offset and payload of whole records with a right checksum, in order of writing.
         end: offset behind the last whole frame; the next reading starts there.
-        damaged: offsets of whole frames whose checksum is wrong; they were passed over.
+        damaged: offsets of frames that are wrong and have right ones behind them; they were passed over.
         torn: whether bytes follow `end` that are no whole frame (yet).
     """
 
@@ -72,20 +74,45 @@ def _split(data: bytes, start: int) -> Frames:
     payloads: list[tuple[int, bytes]] = []
     damaged: list[int] = []
     position, size = 0, len(data)
-    while position + _FRAME.size <= size:
-        length, checksum = _FRAME.unpack_from(data, position)
-        body = position + _FRAME.size
-        if length > MAX_PAYLOAD or body + length > size:
-            break
-        payload = data[body : body + length]
-        if zlib.crc32(payload) == checksum:
-            payloads.append((start + position, payload))
-        elif body + length == size:
-            break  # the last frame: torn by a crash, its end may never have reached the disk
-        else:
+    while position < size:
+        payload = _payload(data, position)
+        if payload is None:
+            following = _next_frame(data, position)
+            if following is None:
+                break  # nothing whole comes after it: the append that a crash cut short
             damaged.append(start + position)
-        position = body + length
+            position = following
+            continue
+        payloads.append((start + position, payload))
+        position += _FRAME.size + len(payload)
     return Frames(payloads, start + position, damaged, torn=position < size)
+
+
+def _payload(data: bytes, position: int) -> bytes | None:
+    """The payload of the frame at `position`, None where there is no whole and right one."""
+    if position + _FRAME.size > len(data):
+        return None
+    length, checksum = _FRAME.unpack_from(data, position)
+    body = position + _FRAME.size
+    if length > MAX_PAYLOAD or body + length > len(data):
+        return None
+    payload = data[body : body + length]
+    return payload if zlib.crc32(payload) == checksum else None
+
+
+def _next_frame(data: bytes, damaged: int) -> int | None:
+    """Where the first right frame behind a damaged one begins, None if there is none near."""
+    length, _ = _FRAME.unpack_from(data.ljust(damaged + _FRAME.size, b"\0"), damaged)
+    told = damaged + _FRAME.size + length
+    if _payload(data, told):
+        return told
+    # The length itself may be what is damaged. A fact is a MessagePack map: its first byte spares
+    # nearly all the checksums of the search, and so does that records are far smaller than _NEAR.
+    for candidate in range(damaged + 1, min(damaged + _NEAR, len(data) - _FRAME.size)):
+        first = data[candidate + _FRAME.size]
+        if (first & 0xF0 == 0x80 or first == 0xDE) and _payload(data, candidate):
+            return candidate
+    return None
 
 
 class JournalWriter:
@@ -126,12 +153,19 @@ class JournalWriter:
         while end < size:
             found = read_frames(self.path, end)
             if found.end == end:
+                self._set_aside(end)
                 os.ftruncate(self._fd, end)
                 break
             end = found.end
         if end == 0:
             end = os.write(self._fd, HEADER)
         return end
+
+    def _set_aside(self, end: int) -> None:
+        """Keep what is about to be cut off, in case a person can make something of it."""
+        with self.path.open("rb") as file:
+            file.seek(end)
+            self.path.with_name(f"{self.path.name}.torn-{end}").write_bytes(file.read(_READ_LIMIT))
 
     def append(self, payloads: list[bytes]) -> None:
         """Add records. After `append` they survive the death of this process, after `sync` a power cut.

@@ -1,11 +1,9 @@
-"""The ledger of one project: append facts, keep their index up to date, hand out connections to read."""
+"""The ledger of one project: append facts to journals, read them back through the index."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +15,10 @@ from drystone.core.clock import Clock, SystemClock
 from drystone.core.errors import Corrupt
 from drystone.core.ids import is_run_id, new_id
 from drystone.core.layout import Layout
-from drystone.ledger import facts, schema
-from drystone.ledger.apply import apply
-from drystone.ledger.journal import JournalWriter, is_being_written, read_frames
-
-_SUFFIX = ".journal"
-#: How long a writer waits for another one's transaction on the index, in seconds.
-_BUSY_S = 30.0
+from drystone.ledger import facts
+from drystone.ledger.guards import guard, prepare_state
+from drystone.ledger.index import SUFFIX, Index
+from drystone.ledger.journal import JournalWriter, is_being_written
 
 
 class Rebuilt(NamedTuple):
@@ -59,19 +54,13 @@ class RunJournal:
 class Ledger:
     """Facts of one project.
 
-    Journals under `.drystone/journals` are the truth. `.drystone/ledger.sqlite` is an index over
-    them: when it is missing, damaged or of another version it is rebuilt on opening, and
-    `recovered` says why.
-
-    Attributes:
-        recovered: a sentence if the index had to be rebuilt on opening, else None.
+    Journals under `.drystone/journals` are the truth; `.drystone/ledger.sqlite` is an index over them.
     """
 
     def __init__(self, layout: Layout, clock: Clock) -> None:
         self.layout = layout
         self.clock = clock
-        self.recovered: str | None = None
-        self._database: sqlite3.Connection | None = None
+        self._index = Index(layout)
 
     @classmethod
     def open(cls, layout: Layout, clock: Clock | None = None) -> Ledger:
@@ -88,17 +77,20 @@ class Ledger:
 
     def close(self) -> None:
         """Close the index. The ledger opens it again when it is needed."""
-        if self._database is not None:
-            self._database.close()
-            self._database = None
+        self._index.close()
+
+    @property
+    def recovered(self) -> str | None:
+        """A sentence if the index had to be rebuilt or is in memory, else None."""
+        return self._index.note
 
     # -- writing ---------------------------------------------------------------------------------
 
     def record(self, *records: facts.Fact) -> None:
         """Add facts that belong to no running journal. They are on the disk and readable on return."""
-        name = f"facts-{self._clone_id()}{_SUFFIX}"
-        row = self._connection().execute("SELECT end FROM journal WHERE file = ?", (name,)).fetchone()
-        writer = JournalWriter(self.layout.journals / name, wait=True, verified=row[0] if row else 0)
+        name = f"facts-{self._clone_id()}{SUFFIX}"
+        rows = self._index.query("SELECT end FROM journal WHERE file = ?", (name,))
+        writer = JournalWriter(self.layout.journals / name, wait=True, verified=rows[0][0] if rows else 0)
         try:
             writer.append([facts.encode(record) for record in records])
             writer.sync()
@@ -112,13 +104,13 @@ class Ledger:
         Raises:
             Conflict: the same writer's journal is open in another process.
         """
-        self._prepare_state()
-        return RunJournal(self.layout.journals / f"{run}.{writer}{_SUFFIX}")
+        prepare_state(self.layout)
+        return RunJournal(self.layout.journals / f"{run}.{writer}{SUFFIX}")
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the ledger's guard: nobody else reads, decides and records under it meanwhile."""
-        with self._guard("ledger"):
+        with guard(self.layout, "ledger"):
             yield
 
     def mark_lost(self) -> list[str]:
@@ -130,7 +122,7 @@ class Ledger:
         unfinished = self.query("SELECT run FROM run WHERE status IS NULL AND started IS NOT NULL")
         lost = []
         for (run,) in unfinished:
-            journals = list(self.layout.journals.glob(f"{run}.*{_SUFFIX}"))
+            journals = list(self.layout.journals.glob(f"{run}.*{SUFFIX}"))
             if journals and not any(map(is_being_written, journals)):
                 lost.append(run)
         if lost:
@@ -156,29 +148,16 @@ class Ledger:
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Rows of the up-to-date index. For the modules of this room, which know its tables."""
-        self.refresh()
-        return self._connection().execute(sql, parameters).fetchall()
+        return self._index.query(sql, parameters)
 
     def refresh(self) -> None:
         """Index whatever the journals hold beyond what was indexed before."""
-        database = self._connection()
-        known = dict(database.execute("SELECT file, end FROM journal"))
-        grown = [
-            entry.path for entry in self._journal_files() if entry.stat().st_size > known.get(entry.name, 0)
-        ]
-        if grown:
-            with _transaction(database):
-                for path in sorted(grown):
-                    self._index(database, Path(path))
+        self._index.refresh()
 
     def rebuild(self) -> Rebuilt:
         """Throw the index away and make it anew from the journals."""
-        self.close()
-        self._discard_index()
-        self.refresh()
-        database = self._connection()
-        journals = database.execute("SELECT count(*) FROM journal").fetchone()[0]
-        return Rebuilt(journals, self._indexed, self.problems())
+        journals = self._index.rebuild()
+        return Rebuilt(journals, self._index.indexed, self.problems())
 
     def problems(self) -> list[str]:
         """Sentences about records that could not be read; empty in a healthy ledger."""
@@ -187,115 +166,9 @@ class Ledger:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    _indexed = 0
-
-    @contextlib.contextmanager
-    def _guard(self, name: str) -> Iterator[None]:
-        self._prepare_state()
-        self.layout.guards.mkdir(exist_ok=True)
-        descriptor = os.open(self.layout.guards / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
-
-    def _journal_files(self) -> list[os.DirEntry[str]]:
-        try:
-            with os.scandir(self.layout.journals) as entries:
-                return [entry for entry in entries if entry.name.endswith(_SUFFIX)]
-        except FileNotFoundError:
-            return []
-
-    def _index(self, database: sqlite3.Connection, path: Path) -> None:
-        row = database.execute("SELECT end FROM journal WHERE file = ?", (path.name,)).fetchone()
-        start = row[0] if row else 0
-        while True:
-            try:
-                frames = read_frames(path, start)
-            except Corrupt:
-                frames = None
-            if frames is None:
-                self._report(database, path, 0, "is not a journal")
-                database.execute(
-                    "INSERT OR REPLACE INTO journal VALUES (?, ?)", (path.name, path.stat().st_size)
-                )
-                return
-            for position, payload in frames.payloads:
-                try:
-                    apply(database, facts.decode(payload))
-                    self._indexed += 1
-                except (msgspec.MsgspecError, ValueError):
-                    self._report(database, path, position, "the record is none this version knows")
-            for position in frames.damaged:
-                self._report(database, path, position, "the record is damaged and was passed over")
-            database.execute("INSERT OR REPLACE INTO journal VALUES (?, ?)", (path.name, frames.end))
-            if frames.end == start or not frames.torn:
-                return
-            start = frames.end
-
-    @staticmethod
-    def _report(database: sqlite3.Connection, path: Path, position: int, what: str) -> None:
-        database.execute("INSERT OR REPLACE INTO damage VALUES (?, ?, ?)", (path.name, position, what))
-
-    def _connection(self) -> sqlite3.Connection:
-        if self._database is None:
-            try:
-                self._database = self._open_index()
-            except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-                    raise
-                self._discard_index()
-                self.recovered = f"the ledger's index was damaged ({error}) and has been rebuilt"
-                self._database = self._open_index()
-        return self._database
-
-    def _open_index(self) -> sqlite3.Connection:
-        self._prepare_state()
-        database = sqlite3.connect(self.layout.ledger_index, timeout=_BUSY_S, isolation_level=None)
-        try:
-            if _version(database) != schema.VERSION:
-                # Two processes that find no index must not both make it, and SQLite's own lock does
-                # not cover the switch to WAL.
-                with self._guard("index"):
-                    self._create(database)
-            database.execute("PRAGMA synchronous = NORMAL")
-        except BaseException:
-            database.close()
-            raise
-        return database
-
-    def _create(self, database: sqlite3.Connection) -> None:
-        """Make the tables, unless another process did so while we waited for the guard."""
-        version = _version(database)
-        if version == schema.VERSION:
-            return
-        database.execute("PRAGMA journal_mode = WAL")
-        with _transaction(database):
-            old = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-            for (table,) in old:
-                database.execute(f'DROP TABLE "{table}"')
-            for statement in schema.TABLES.split(";"):
-                if statement.strip():
-                    database.execute(statement)
-            database.execute(f"PRAGMA user_version = {schema.VERSION}")
-        if old:
-            self.recovered = f"the ledger's index was of version {version} and has been rebuilt"
-
-    def _discard_index(self) -> None:
-        for suffix in ("", "-wal", "-shm"):
-            self.layout.ledger_index.with_name(self.layout.ledger_index.name + suffix).unlink(missing_ok=True)
-
-    def _prepare_state(self) -> None:
-        """Make `.drystone`, which ignores itself in git."""
-        ignore = self.layout.state / ".gitignore"
-        if not ignore.exists():
-            self.layout.journals.mkdir(parents=True, exist_ok=True)
-            ignore.write_text("*\n")
-
     def _clone_id(self) -> str:
         """Id of this copy of the project, made once; it keeps journals of two clones apart."""
-        self._prepare_state()
+        prepare_state(self.layout)
         path = self.layout.state / "clone"
         for _ in range(2):
             with contextlib.suppress(FileNotFoundError):
@@ -308,19 +181,3 @@ class Ledger:
                 os.link(temporary, path)  # whoever comes first wins
             temporary.unlink()
         raise Corrupt("this copy's id is damaged", at=str(path), hints=[f"remove it: `rm {path}`"])
-
-
-def _version(database: sqlite3.Connection) -> int:
-    version: int = database.execute("PRAGMA user_version").fetchone()[0]
-    return version
-
-
-@contextlib.contextmanager
-def _transaction(database: sqlite3.Connection) -> Iterator[None]:
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        database.execute("ROLLBACK")
-        raise
-    database.execute("COMMIT")

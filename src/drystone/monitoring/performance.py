@@ -1,9 +1,10 @@
 """How well predictions met the labels that came, each measure with a 95 % interval and a verdict.
 
-A measure fails when it is worse than on the model's reference sample by more than a margin, and the
-two intervals leave no doubt of it: both samples err, so their errors are joined (MOVER, Zou and
-Donner 2008: the distances from value to interval on the facing sides, in quadrature). It is `unsure`
-when the joint error is wider than twice the margin. Rows are held to be independent.
+What is judged is the loss, that is how much worse a measure is than on the model's reference sample.
+Both samples err, so their errors are joined (MOVER, Zou and Donner 2008: each end of the interval of a
+difference from the distances of values to the ends of their intervals, in quadrature). A measure fails
+where the whole interval of the loss is beyond a margin, passes where the whole interval is within it,
+and is `unsure` between. Rows are held to be independent.
 
 Margins are conventions: 0.02 of AUC, accuracy and bias; a tenth of the reference for Brier score, log
 loss, MAE and RMSE. The headline alone decides about a window: the other measures also move when the
@@ -27,6 +28,7 @@ Z = 1.959963984540054
 #: Fewer labels than this, or of either class, are not judged.
 ENOUGH, ENOUGH_OF_CLASS = 30, 10
 _TINY = 1e-15
+_MORE_REFERENCE = "the reference sample needs more labels"
 
 
 class Estimate(NamedTuple):
@@ -53,6 +55,30 @@ class Measure(NamedTuple):
     margin: float
     relative: bool
     estimate: Callable[[Outcomes], Estimate | None]
+
+
+class Loss(NamedTuple):
+    """How much worse a measure is than on the reference; errors are those of (window, reference).
+
+    Attributes:
+        value: the loss; below 0 it is a gain.
+        less: errors by which it may be less.
+        more: errors by which it may be more.
+    """
+
+    value: float
+    less: tuple[float, float]
+    more: tuple[float, float]
+
+    @property
+    def low(self) -> float:
+        """The lower end of its 95 % interval."""
+        return self.value - math.hypot(*self.less)
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+        return self.value + math.hypot(*self.more)
 
 
 class Reference(NamedTuple):
@@ -127,34 +153,37 @@ def _verdict(
     if labelled < ENOUGH or found is None:
         few = _rarer(now) if labelled >= ENOUGH else f"{labelled:,} labels"
         return "unsure", f"{few} so far{_would_do(measure, reference.outcomes, before, margin)}"
-    worse, doubt = _worse(measure, found, before)
-    if worse - math.hypot(*doubt) > margin:
-        title = TITLES.get(measure.name, measure.name)
-        return "fail", f"{title} {found.value:.3f} is {worse:.3f} worse than the reference {before.value:.3f}"
-    if math.hypot(*doubt) > 2 * margin:
-        needed = _needed(labelled * doubt[0] ** 2, margin, doubt[1])
-        if needed is None:
-            return "unsure", "the reference sample is too small to tell"
-        return "unsure", f"{labelled:,} labels cannot tell; about {needed:,} would do"
-    return "pass", ""
+    loss = _loss(measure, found, before)
+    title = TITLES.get(measure.name, measure.name)
+    if loss.low > margin:
+        why = f"{title} {found.value:.3f} is {loss.value:.3f} worse than the reference {before.value:.3f}"
+        return "fail", why
+    if loss.high <= margin:
+        return "pass", ""
+    needed = _needed(labelled, loss, margin)
+    rest = _MORE_REFERENCE if needed is None else f"about {needed:,} labels would do"
+    return "unsure", f"{title} is {loss.low:.3f} to {loss.high:.3f} worse, {margin:.3f} is allowed; {rest}"
 
 
 def _would_do(measure: Measure, reference: Outcomes, before: Estimate, margin: float) -> str:
     """How many labels would do if the window were like the reference."""
-    _, (error, error_before) = _worse(measure, before, before)
-    needed = _needed(len(reference.label) * error**2, margin, error_before)
+    needed = _needed(len(reference.label), _loss(measure, before, before), margin)
     if needed is None:
-        return ""
+        return f"; {_MORE_REFERENCE}"
     least = float(ENOUGH)
     if reference.task == "binary":
         least = max(least, ENOUGH_OF_CLASS / max(_rarer_share(reference), 1e-6))
     return f"; about {max(needed, round_up(least)):,} would do"
 
 
-def _needed(squared_error_of_one: float, margin: float, error_before: float) -> int | None:
-    """Labels whose error, joined with the reference's, is twice the margin; None if none are enough."""
-    room = (2 * margin) ** 2 - error_before**2
-    return round_up(squared_error_of_one / room) if room > 0 else None
+def _needed(labelled: int, loss: Loss, margin: float) -> int | None:
+    """Labels that move the near end of the interval to the margin, if the loss stays what it is.
+
+    None if none are enough, because the reference's error alone reaches farther.
+    """
+    error, error_before = loss.more if loss.value <= margin else loss.less
+    room = (margin - loss.value) ** 2 - error_before**2
+    return round_up(labelled * error**2 / room) if room > 0 else None
 
 
 def _rarer(outcomes: Outcomes) -> str:
@@ -167,15 +196,27 @@ def _rarer_share(outcomes: Outcomes) -> float:
     return min(share, 1 - share)
 
 
-def _worse(measure: Measure, now: Estimate, before: Estimate) -> tuple[float, tuple[float, float]]:
-    """How much worse it is now, and the error of each sample in the direction that would excuse it."""
-    if measure.better == "zero":
-        error = now.value - now.low if now.value >= 0 else now.high - now.value
-        farthest = max(abs(before.low), abs(before.high))
-        return abs(now.value) - abs(before.value), (error, farthest - abs(before.value))
-    if measure.better == "down":
-        return now.value - before.value, (now.value - now.low, before.high - before.value)
-    return before.value - now.value, (now.high - now.value, before.value - before.low)
+def _loss(measure: Measure, now: Estimate, before: Estimate) -> Loss:
+    if measure.better == "up":
+        now, before = _turned(now), _turned(before)
+    elif measure.better == "zero":
+        now, before = _size(now), _size(before)
+    return Loss(
+        now.value - before.value,
+        less=(now.value - now.low, before.high - before.value),
+        more=(now.high - now.value, before.value - before.low),
+    )
+
+
+def _turned(one: Estimate) -> Estimate:
+    """The negative, so that less is better."""
+    return Estimate(-one.value, -one.high, -one.low)
+
+
+def _size(one: Estimate) -> Estimate:
+    """The distance from 0."""
+    ends = abs(one.low), abs(one.high)
+    return Estimate(abs(one.value), 0.0 if one.low <= 0 <= one.high else min(ends), max(ends))
 
 
 def round_up(rows: float) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,9 +20,10 @@ import pyarrow as pa
 from drystone.core.clock import from_iso
 from drystone.ledger.requests import Line
 from drystone.monitoring.columns import Array, Stretch, stretch
-from drystone.monitoring.windows import WindowLength, starts
+from drystone.monitoring.windows import FIRST_YEAR, LAST_YEAR, WindowLength, has_window, starts
 
 _SHOWN = 3
+_INT64 = np.iinfo(np.int64)
 
 
 class Served(NamedTuple):
@@ -60,12 +62,16 @@ class Skipped(NamedTuple):
         foreign: lines that are not predictions; `examples` are the first, as `FILE:LINE`.
         torn: files whose last line is cut off.
         repeated: lines whose prediction id had come before; the first one counts.
+        undated: predictions about a time that no window holds (`windows.has_window`).
+        no_files: entries named like a file of the log that are none.
     """
 
     foreign: int = 0
     torn: int = 0
     repeated: int = 0
     examples: tuple[str, ...] = ()
+    undated: int = 0
+    no_files: int = 0
 
     def notes(self) -> list[str]:
         """Sentences for people; empty when nothing was passed over."""
@@ -73,6 +79,8 @@ class Skipped(NamedTuple):
             (self.foreign, "line", f"no prediction: {', '.join(f'`{one}`' for one in self.examples)}"),
             (self.torn, "last line", "cut off"),
             (self.repeated, "line", "there before"),
+            (self.undated, "line", f"dated outside the years {FIRST_YEAR} to {LAST_YEAR}"),
+            (self.no_files, "item", "no file"),
         )
         return [
             f"of the request log {count:,} {noun}{'' if count == 1 else 's'} passed over as {why}"
@@ -103,17 +111,22 @@ def read(directory: Path, length: WindowLength) -> RequestLog:
     """Read the log of one deployment; a directory that is not there is an empty log."""
     windows: dict[int, dict[Served, Answers]] = defaultdict(lambda: defaultdict(Answers))
     seen: set[str] = set()
-    foreign = torn = repeated = 0
+    foreign = torn = repeated = undated = no_files = 0
     examples: list[str] = []
     for path in sorted(directory.glob("*.jsonl")):
+        if not path.is_file():
+            no_files += 1
+            continue
         rows, strange, cut = _read_file(path)
         times, unreadable = _event_times(rows)
+        dated = has_window(times)
+        undated += int(np.count_nonzero(~dated))
         strange += unreadable
         torn += cut
         foreign += len(strange)
         examples += [f"{path.name}:{line}" for line in strange[: _SHOWN - len(examples)]]
         groups: dict[tuple[int, tuple[str, int, str]], list[Line]] = defaultdict(list)
-        for (_, row), start in zip(rows, starts(times, length).tolist(), strict=True):
+        for (_, row), start in zip(compress(rows, dated), starts(times[dated], length).tolist(), strict=True):
             if row.id in seen:
                 repeated += 1
                 continue
@@ -122,7 +135,7 @@ def read(directory: Path, length: WindowLength) -> RequestLog:
         for (start, served), members in groups.items():
             windows[start][Served(*served)].add(members)
     ordered = {start: dict(windows[start]) for start in sorted(windows)}
-    return RequestLog(ordered, Skipped(foreign, torn, repeated, tuple(examples)))
+    return RequestLog(ordered, Skipped(foreign, torn, repeated, tuple(examples), undated, no_files))
 
 
 def _read_file(path: Path) -> tuple[list[tuple[int, Line]], list[int], bool]:
@@ -174,11 +187,11 @@ def _event_times(rows: list[tuple[int, Line]]) -> tuple[Array, list[int]]:
 
 
 def _nanoseconds(time: str) -> int | None:
+    """None where it cannot be read. What 64 bits do not hold becomes their end, which is in no window."""
     try:
-        found = from_iso(time)
+        return max(int(_INT64.min), min(from_iso(time), int(_INT64.max)))
     except (ValueError, OverflowError):
         return None
-    return found if -(2**63) < found < 2**63 else None
 
 
 def _extend(columns: dict[str, list[Stretch]], rows: list[dict[str, Any]], before: int) -> None:

@@ -14,6 +14,11 @@ LENGTHS: tuple[WindowLength, ...] = ("month", "week", "day")
 _DAY = 86_400 * 10**9
 #: The first of January 1970 was a Thursday; weeks begin on Monday.
 _MONDAY = 3
+#: The years that nanoseconds in 64 bits hold whole, with every window that touches them.
+FIRST_YEAR, LAST_YEAR = 1678, 2261
+_FIRST, _END = (
+    int(np.datetime64(f"{year}", "ns").astype(np.int64)) for year in (FIRST_YEAR, LAST_YEAR + 1)
+)
 
 
 class Span(NamedTuple):
@@ -23,8 +28,18 @@ class Span(NamedTuple):
     end: int
 
 
+def has_window(times: Array) -> Array:
+    """Whether each time, nanoseconds since the epoch, lies in a year whose windows can be told."""
+    return np.asarray((times >= _FIRST) & (times < _END))
+
+
 def starts(times: Array, length: WindowLength) -> Array:
-    """The beginning of the window that holds each time, nanoseconds since the epoch."""
+    """The beginning of the window that holds each time, nanoseconds since the epoch.
+
+    Args:
+        times: those that have a window, see `has_window`.
+        length: of the windows.
+    """
     if length == "month":
         months = times.astype("datetime64[ns]").astype("datetime64[M]")
         return months.astype("datetime64[ns]").astype(np.int64)

@@ -51,7 +51,7 @@ class Circumstances:
     @cached_property
     def params(self) -> Mapping[str, Scalar]:
         """The project's parameters by dotted key."""
-        return parameters.flatten(self._loaded)
+        return parameters.answers(self._loaded)
 
     @cached_property
     def snapshot(self) -> Path:

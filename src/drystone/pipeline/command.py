@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,11 +15,14 @@ from drystone.pipeline.observation import Observation
 from drystone.pipeline.observer import observe
 from drystone.pipeline.present import Present
 from drystone.pipeline.rooms import Rooms
+from drystone.pipeline.steps import COMMANDS
 from drystone.pipeline.tracing import Account, Findings
 from drystone.tracking import parameters
 from drystone.tracking.environment import fingerprint
 from drystone.tracking.recorder import ActiveRun
 from drystone.workspace.lockfile import Lock
+
+Sink = Callable[[bytes], None]
 
 
 class CommandResult(NamedTuple):
@@ -26,6 +30,7 @@ class CommandResult(NamedTuple):
 
     Attributes:
         exit_code: its own.
+        interrupted: whether the user stopped it; `timed_out` whether its time was up.
         label: how far it was observed; `warnings` are sentences about what could not be recorded.
     """
 
@@ -35,6 +40,7 @@ class CommandResult(NamedTuple):
     interrupted: bool
     label: str
     warnings: tuple[str, ...]
+    timed_out: bool = False
 
 
 def run_command(
@@ -42,18 +48,21 @@ def run_command(
     command: Sequence[str],
     *,
     cwd: Path,
-    sink: Callable[[bytes], None],
+    sink: Sink,
+    errors: Sink | None = None,
     timeout: float | None = None,
 ) -> CommandResult:
     """Run a command and record what it printed, read, wrote and measured.
 
-    It gets the user's whole environment and standard input. No lock is written and no step is made.
+    It gets the user's whole environment, standard input, and the signal that interrupts us. No lock is
+    written and no step is made.
 
     Args:
         rooms: what to work with.
         command: the command and its arguments.
         cwd: where it runs, absolute, in the project.
         sink: is given its output as it appears.
+        errors: is given its standard error; `sink` is if there is none.
         timeout: seconds that it may take.
 
     Raises:
@@ -67,22 +76,41 @@ def run_command(
         kind="command",
         name=_name(command, cwd),
         command=command,
+        parent=rooms.parent,
         code=rooms.code(),
         environment=rooms.store.put_bytes(fingerprint(_interpreter(rooms, command)).data),
     )
+    locked, warnings = _locked(rooms)
     started = rooms.clock.now()
     try:
-        seen = _observe(rooms, run, command, cwd, sink, timeout)
+        seen = _observe(rooms, run, command, cwd, (sink, errors), timeout)
     except BaseException as error:
         run.finish("killed", error=f"{type(error).__name__}: {error}")
         raise
     try:
-        warnings = _record(rooms, run, seen, started)
+        warnings += _record(rooms, run, seen, started, locked)
+        run.tags({f"drystone.warning.{number}": text for number, text in enumerate(warnings, 1)})
     finally:
         _finish(run, seen)
         rooms.index.close()
-    interrupted = seen.ended == "interrupted"
-    return CommandResult(run.id, seen.exit_code, seen.seconds, interrupted, seen.label, tuple(warnings))
+    return CommandResult(
+        run=run.id,
+        exit_code=seen.exit_code,
+        seconds=seen.seconds,
+        interrupted=seen.ended == "interrupted",
+        label=seen.label,
+        warnings=tuple(warnings),
+        timed_out=seen.ended == "timeout",
+    )
+
+
+def _locked(rooms: Rooms) -> tuple[Collection[str], list[str]]:
+    """Paths that are tracked, or why nobody knows: a damaged lock is no reason not to run a command."""
+    try:
+        return Lock.read(rooms.layout.lock).paths.keys(), []
+    except DrystoneError as error:
+        reasons = "; ".join(error.because)
+        return (), [f"tracked files that it read outside `data/` and `models/` are not told: {reasons}"]
 
 
 def _observe(
@@ -90,31 +118,42 @@ def _observe(
     run: ActiveRun,
     command: Sequence[str],
     cwd: Path,
-    sink: Callable[[bytes], None],
+    sinks: tuple[Sink, Sink | None],
     timeout: float | None,
 ) -> Observation:
-    def output(data: bytes) -> None:
-        run.log_output(data)
-        sink(data)
+    def logged(sink: Sink) -> Sink:
+        def take(data: bytes) -> None:
+            run.log_output(data)
+            sink(data)
 
+        return take
+
+    sink, errors = sinks
     given = {"DRYSTONE_RUN": run.id, "DRYSTONE_ROOT": str(rooms.layout.root)}
     return observe(
         command,
         cwd=cwd,
         env={**rooms.settings.variables, **given},
         root=rooms.layout.root,
-        output=output,
+        output=logged(sink),
+        errors=logged(errors) if errors is not None else None,
         ignore=rooms.territory.unseen,
         timeout=timeout,
         interrupted=rooms.interrupted,
+        stop_signal=lambda: rooms.received,
         inherit_stdin=True,
     )
 
 
 def _name(command: Sequence[str], cwd: Path) -> str:
-    """What to call the run: its script if it has one, else its program."""
-    scripts = (word for word in command[1:] if (cwd / word).is_file())
-    return Path(next(scripts, command[0])).name
+    """What to call the run: its script if it has one, else its program; without the suffix of a language."""
+
+    def is_script(word: str) -> bool:
+        file = cwd / word
+        return file.is_file() and (file.suffix in COMMANDS or os.access(file, os.X_OK))
+
+    called = Path(next(filter(is_script, command[1:]), command[0]))
+    return called.stem if called.suffix in COMMANDS else called.name
 
 
 def _interpreter(rooms: Rooms, command: Sequence[str]) -> Path:
@@ -126,13 +165,16 @@ def _interpreter(rooms: Rooms, command: Sequence[str]) -> Path:
     return rooms.interpreter
 
 
-def _record(rooms: Rooms, run: ActiveRun, seen: Observation, started: int) -> list[str]:
+def _record(
+    rooms: Rooms, run: ActiveRun, seen: Observation, started: int, locked: Collection[str]
+) -> list[str]:
     present = Present(rooms.territory, rooms.index, frozenset())
     found = Account(seen, rooms.territory, present, started, ()).findings()
-    run.record(*_edges(rooms, run.id, found, present))
+    warnings: list[str] = []
+    run.record(*_edges(run.id, found, present, locked, warnings))
     numbers = metrics.read(rooms.layout.root, [name for name in found.outputs if metrics.is_metrics(name)])
     run.metrics(numbers.values)
-    warnings = list(numbers.warnings)
+    warnings += numbers.warnings
     if any(name in parameters.FILES for name in found.reads):
         try:
             run.params(parameters.flatten(parameters.load(rooms.layout.root)[1]))
@@ -144,22 +186,26 @@ def _record(rooms: Rooms, run: ActiveRun, seen: Observation, started: int) -> li
             "drystone.seconds": f"{seen.seconds:.3f}",
             "drystone.cpu_seconds": f"{seen.cpu:.3f}",
             "drystone.peak_bytes": str(seen.peak),
-            **{f"drystone.warning.{number}": text for number, text in enumerate(warnings, 1)},
         }
     )
     return warnings
 
 
-def _edges(rooms: Rooms, run: str, found: Findings, present: Present) -> list[Fact]:
+def _edges(
+    run: str, found: Findings, present: Present, locked: Collection[str], warnings: list[str]
+) -> list[Fact]:
     """Data that was read, and everything that was written; code that was read is told by the commit."""
-    locked = Lock.read(rooms.layout.lock).paths
     edges: list[Fact] = [
         Edge(run, "read", name, object_id)
         for name, object_id in found.reads.items()
         if name in locked or name.startswith(("data/", "models/"))
     ]
     for name in found.outputs:
-        output = present.output(name)
+        try:
+            output = present.output(name)
+        except DrystoneError as error:  # a pipe, perhaps
+            warnings.append(f"`{name}` was not recorded: {error.message}")
+            continue
         if output is not None:
             edges.append(Edge(run, "write", name, output.object, output.kind == "tree"))
     return edges

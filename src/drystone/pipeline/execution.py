@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from drystone.core.errors import DrystoneError, WorkFailed
@@ -15,16 +15,18 @@ from drystone.pipeline.circumstances import Circumstances
 from drystone.pipeline.commit import Commit
 from drystone.pipeline.explain import Reason, sentence
 from drystone.pipeline.flow import Lookups
+from drystone.pipeline.keeping import Keeping
 from drystone.pipeline.observation import Observation
 from drystone.pipeline.observer import observe
 from drystone.pipeline.present import Present
 from drystone.pipeline.rooms import Rooms
 from drystone.pipeline.steps import Step
 from drystone.pipeline.trace import Trace, encode
-from drystone.pipeline.tracing import Account, Findings
+from drystone.pipeline.tracing import Account, Findings, unit
 from drystone.tracking import parameters
+from drystone.tracking.parameters import NAMES
 from drystone.tracking.recorder import ActiveRun
-from drystone.workspace.lockfile import Lock
+from drystone.workspace.lockfile import Lock, LockedPath
 
 _TAIL = 20
 _SHOWN = 3
@@ -115,7 +117,12 @@ class Execution:
         rooms, step = self._rooms, job.step
         environment = job.now.stored_environment(python=step.is_python)
         run = rooms.recorder.start(
-            kind="step", name=step.name, command=step.command, code=job.code, environment=environment
+            kind="step",
+            name=step.name,
+            command=step.command,
+            code=job.code,
+            environment=environment,
+            parent=rooms.parent,
         )
         run.tags({"drystone.reason": sentence(job.reasons)})
         writes = job.previous.writes if job.previous else {}
@@ -136,13 +143,13 @@ class Execution:
             # Whatever was moved aside is brought back by the next `drystone run`, which finds the attempt.
             run.finish("failed", error=str(problem))
             raise
-        tail = Tail(run)
+        tail, keeping = Tail(run), Keeping(rooms)
         with self._attempts.alive(attempt):
-            seen = self._observe(job, run.id, tail)
+            seen = self._observe(job, run.id, tail, keeping)
         rooms.failpoint("ended")
-        return self._judge(job, run, attempt, seen, tail)
+        return self._judge(job, run, attempt, seen, tail, keeping.kept)
 
-    def _observe(self, job: Job, run: str, tail: Tail) -> Observation:
+    def _observe(self, job: Job, run: str, tail: Tail, keeping: Keeping) -> Observation:
         rooms, settings = self._rooms, self._rooms.settings
         given = variables.constructed(settings.variables, settings.passed) | {
             "DRYSTONE_RUN": run,
@@ -156,19 +163,26 @@ class Execution:
             root=rooms.layout.root,
             output=tail.write,
             ignore=rooms.territory.unseen,
+            keep=keeping.take,
             timeout=job.timeout,
             interrupted=rooms.interrupted,
         )
 
     def _judge(
-        self, job: Job, run: ActiveRun, attempt: Attempt, seen: Observation, tail: Tail
+        self,
+        job: Job,
+        run: ActiveRun,
+        attempt: Attempt,
+        seen: Observation,
+        tail: Tail,
+        kept: Mapping[str, LockedPath],
     ) -> Committed | Failure:
         rooms = self._rooms
-        account = Account(seen, rooms.territory, self._present, attempt.started, attempt.previous)
+        account = Account(seen, rooms.territory, self._present, attempt.started, attempt.previous, kept)
         found = account.findings()
         status, error = _ending(job, seen)
         try:
-            error = error or _consumption(job.step, found) or job.objection(found)
+            error = error or _consumption(job.step, found) or job.objection(found) or _change(job.step, found)
             if error is None:
                 trace, notes = self._trace(job, run, seen, found)
                 trace_id = rooms.store.put_bytes(encode(trace))
@@ -182,7 +196,7 @@ class Execution:
         if error is None:
             concluded = self._commit.conclude(attempt, trace, trace_id)
             return Committed(run.id, trace, concluded.published, (*notes, *concluded.notes))
-        notes = self._undo(attempt, found)
+        notes = self._undo(attempt, found, kept)
         run.finish(status, seen.exit_code, error.message)
         self._attempts.end(attempt)
         # Where it was refused a path, it may be granted it once another step no longer writes there.
@@ -230,11 +244,13 @@ class Execution:
         run.metrics(numbers.values)
         if any(name in parameters.FILES for name in found.reads):
             # It read the file itself, so no one can say which of them: all, for the record.
-            run.params({key: value for key, value in job.now.params.items() if key not in asked})
+            run.params(
+                {key: value for key, value in job.now.params.items() if key not in asked and key[-1] != NAMES}
+            )
         run.tags(_costs(seen) | {f"drystone.warning.{n}": text for n, text in enumerate(numbers.warnings, 1)})
         return trace, (*numbers.warnings, *filter(None, (trace.unrepeatable, trace.why)))
 
-    def _undo(self, attempt: Attempt, found: Findings) -> tuple[str, ...]:
+    def _undo(self, attempt: Attempt, found: Findings, before: Mapping[str, LockedPath]) -> tuple[str, ...]:
         """Put everything back as it was; what the execution made is kept aside."""
         rooms = self._rooms
         locked = Lock.read(rooms.layout.lock).paths
@@ -243,7 +259,10 @@ class Execution:
             for name in (*found.outputs, *found.modified, *found.consumed)
             if name in locked and name not in attempt.previous
         }
-        kept = rooms.git.is_tracked(found.outputs) | set(found.modified)
+        changed = {name: file for name, file in before.items() if not self._present.is_output(name, file)}
+        theirs = {unit(name) for name in changed} - others.keys()
+        others |= {name: file for name, file in changed.items() if unit(name) not in others}
+        kept = rooms.git.is_tracked(found.outputs) | set(found.modified) | (theirs - changed.keys())
         strays = [
             name for name in found.outputs if name not in kept or name in others or name in attempt.previous
         ]
@@ -297,10 +316,21 @@ def _consumption(step: Step, found: Findings) -> DrystoneError | None:
     )
 
 
+def _change(step: Step, found: Findings) -> DrystoneError | None:
+    """Nor change what it did not make: each run would start from another state."""
+    if not found.modified:
+        return None
+    name = found.modified[0]
+    return WorkFailed(
+        f"step `{step.name}` changed `{name}`, which it had not made",
+        at=step.path,
+        because=f"it read `{name}` and then wrote it, so each run would start from another state",
+        hints=[f"write the result to another path; if it is this step's own, remove it first: `rm {name}`"],
+    )
+
+
 def _unrepeatable(found: Findings) -> str:
     """Why the trace of this execution never stands in for another."""
-    if found.modified:
-        return f"it read `{found.modified[0]}` and then wrote it, so each run starts from another state"
     if found.edited:
         return f"`{found.edited[0]}` was edited while it ran"
     if found.beyond:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 from drystone.core.clock import Clock
+from drystone.core.ids import is_run_id
 from drystone.core.layout import Layout
 from drystone.ledger.facts import Code
 from drystone.ledger.ledger import Ledger
@@ -29,7 +31,7 @@ class Rooms:
         code: tells the state of the code, keeping uncommitted changes as an object.
         clock: tells the time.
         settings: who runs, and with what.
-        interrupted: set by the edge when the user wants to stop.
+        interrupted: set when the user wants to stop.
         failpoint: called with the name of each durable step of a commit, so that tests can stop there.
     """
 
@@ -57,6 +59,20 @@ class Rooms:
         self.settings = settings
         self.interrupted = interrupted or threading.Event()
         self.failpoint = failpoint or (lambda _name: None)
+        self.received: int = signal.SIGTERM
+
+    def interrupt(self, number: int) -> None:
+        """The edge received this signal: what runs is to stop."""
+        self.received = number
+        self.interrupted.set()
+
+    @property
+    def parent(self) -> str | None:
+        """The run within whose command this process works, if it is of the same project."""
+        variables = self.settings.variables
+        run = variables.get("DRYSTONE_RUN", "")
+        here = variables.get("DRYSTONE_ROOT") == str(self.layout.root)
+        return run if here and is_run_id(run) else None
 
     @cached_property
     def interpreter(self) -> Path:

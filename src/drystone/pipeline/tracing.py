@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from drystone.pipeline.observation import Observation
 from drystone.pipeline.present import Present
 from drystone.pipeline.territory import Territory
+from drystone.workspace.lockfile import LockedPath
 
 #: Times of files are taken from a clock that ticks, ours is not.
 _TICK = 20_000_000
@@ -62,6 +63,7 @@ class Account:
         observation: what was observed.
         started: when the execution began, nanoseconds since the epoch.
         previous: the step's own outputs before, which were set aside.
+        kept: what files were before it changed them, as far as that is known.
     """
 
     def __init__(
@@ -71,12 +73,14 @@ class Account:
         present: Present,
         started: int,
         previous: Iterable[str],
+        kept: Mapping[str, LockedPath] | None = None,
     ) -> None:
         self._seen = observation
         self._territory = territory
         self._present = present
         self._started = started - _TICK
         self._previous = frozenset(previous)
+        self._kept = kept or {}
         self._unmodified: set[Path] = set()
         self._reads: dict[str, str] = {}
         self._modified: set[str] = set()
@@ -121,6 +125,7 @@ class Account:
         now = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         unchanged = status.st_ctime_ns < self._started if source else now == opened
         if path in self._seen.writes:
+            unchanged = unchanged or (name in self._kept and self._present.is_output(name, self._kept[name]))
             if not unchanged:
                 # Outside the project this is scratch, such as a program's cache.
                 self._modified.update([name] if owner == "project" else [])

@@ -9,11 +9,12 @@ import msgspec
 from drystone.core.clock import to_iso
 from drystone.core.errors import DrystoneError, NotFound
 from drystone.core.ids import is_run_id, short
-from drystone.core.refs import Reference, parse
+from drystone.core.refs import parse
 from drystone.core.suggest import similar
 from drystone.ledger import deployments, evidence, lineage, names, requests, runs, traces
 from drystone.ledger.facts import Code, Evidence, VersionRegistered
 from drystone.pipeline import trace
+from drystone.project.lookup import run_or_version
 from drystone.project.project import Project
 
 #: Tag of a run that holds the recorded reason of its execution.
@@ -56,59 +57,13 @@ def why(project: Project, text: str) -> Cause:
             hints=["list runs with `drystone log`"],
         )
     reference = parse(text)
-    chain = _Chain(project)
     if reference.kind == "deploy":
         return _deployment(project, reference.name)
-    if reference.kind in ("data", "model"):
-        return chain.version(project.resolve(text))
-    if reference.kind in ("step", "run"):
-        return chain.run(_run(project, reference))
     if reference.kind == "view":
         return _view(project, reference.name)
-    return _unqualified(project, reference, text)
-
-
-def _unqualified(project: Project, reference: Reference, text: str) -> Cause:
-    """A bare word: a step, else a version, else the beginning of a run's id."""
+    found = run_or_version(project, text)
     chain = _Chain(project)
-    if reference.version is None:
-        newest = runs.recent(project.ledger, kind="step", name=reference.name, limit=1)
-        if newest:
-            return chain.run(newest[0])
-    if any(names.newest(project.ledger, kind, reference.name) for kind in ("data", "model")):
-        return chain.version(project.resolve(text))
-    try:
-        return chain.run(runs.find(project.ledger, reference.name))
-    except NotFound:
-        known = [*names.names(project.ledger, "model"), *names.names(project.ledger, "data")]
-        known += [run.name for run in runs.recent(project.ledger, limit=200)]
-        raise NotFound(
-            f"nothing is called `{text}`",
-            hints=[
-                *(
-                    f"a similar name exists: `{near}`"
-                    for near in similar(reference.name, dict.fromkeys(known))
-                ),
-                "list what there is with `drystone ls`",
-            ],
-        ) from None
-
-
-def _run(project: Project, reference: Reference) -> runs.RunRow:
-    if reference.kind == "run":
-        return runs.find(project.ledger, reference.name)
-    newest = runs.recent(project.ledger, kind="step", name=reference.name, limit=1)
-    if newest:
-        return newest[0]
-    known = dict.fromkeys(run.name for run in runs.recent(project.ledger, kind="step", limit=500))
-    near = similar(reference.name, known)
-    raise NotFound(
-        f"step `{reference.name}` has never run",
-        hints=[
-            *(f"a step with a similar name exists: `{name}`" for name in near[:1]),
-            f"run it with `drystone run {reference.name}`",
-        ],
-    )
+    return chain.version(found) if isinstance(found, VersionRegistered) else chain.run(found)
 
 
 def _prediction(project: Project, prediction: requests.LoggedPrediction) -> Cause:

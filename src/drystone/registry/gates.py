@@ -3,23 +3,26 @@
 The aliases `champion` and `production` are guarded; every other alias moves freely. A guarded alias
 moves to a version only if, for exactly the object that it is,
 
-1. there is evidence of at least one check of the model;
+1. there is evidence of at least one claim about the model;
 2. each check of the model known to the newest test run has evidence, and all that its newest run
    recorded is `pass`; `unsure` is not enough;
-3. no dataset in the lineage of the run that made it has failed a check.
+3. a comparison with another version was made with the one that stands there now;
+4. no dataset in the lineage of the run that made it has failed a check.
 
-A claim that a check no longer makes does not count: of each check only the newest run's records do.
+A claim that a check no longer makes does not count: of each check only the newest run's records do. Nor
+does a check that the newest test run does not know, for it was renamed or removed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from drystone.core.clock import Clock
 from drystone.core.errors import UsageError, WorkFailed
+from drystone.core.refs import is_valid_alias
 from drystone.ledger import evidence, lineage, names, runs
 from drystone.ledger.facts import AliasMoved, Evidence, VersionRegistered
 from drystone.ledger.ledger import Ledger
@@ -34,11 +37,19 @@ _LOOK_BACK = 20
 
 
 class KnownCheck(msgspec.Struct, frozen=True):
-    """A check as a test run found it; `about` are references without versions, empty if it did not run."""
+    """A check as a test run found it.
+
+    Attributes:
+        about: what it judged, references without versions; empty if it did not come to that.
+        verdict: how it ended, None if it did not run.
+        opponents: by the check of its evidence, the alias or version that a comparison was made with.
+    """
 
     check: str
     kind: str
     about: tuple[str, ...] = ()
+    verdict: str | None = None
+    opponents: dict[str, str] = {}
 
 
 class Finding(NamedTuple):
@@ -49,12 +60,14 @@ class Finding(NamedTuple):
         verdict: `pass`, `fail`, `unsure`, or `missing` where there is no evidence.
         about: what was judged, e.g. `model:late-arrival`.
         evidence: the record, None if missing.
+        why: what is wrong with the evidence there is, where it counts as missing.
     """
 
     check: str
     verdict: str
     about: str
     evidence: Evidence | None
+    why: str = ""
 
 
 class GateResult(NamedTuple):
@@ -75,7 +88,22 @@ class GateResult(NamedTuple):
     @property
     def passed(self) -> bool:
         """Whether the alias may move."""
-        return not self.guarded or (bool(self.findings) and not self.refusals)
+        return not self.guarded or (self._claimed and not self.refusals)
+
+    @property
+    def _claimed(self) -> bool:
+        """Whether anything was claimed of the model: only a claim has a threshold."""
+        return any(finding.evidence and finding.evidence.threshold for finding in self.findings)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many checks were looked at, and how many of them keep the gate shut.
+
+        The claims and the cases of one test are one check.
+        """
+        both = (self.findings, self.refusals)
+        looked, refusing = ({_without_claim(finding.check) for finding in those} for those in both)
+        return len(looked), len(refusing)
 
     @property
     def evidence(self) -> tuple[str, ...]:
@@ -108,7 +136,7 @@ def promote(
 ) -> AliasMoved:
     """Move an alias to a version if its gate lets it, or with a reason although it does not.
 
-    The reason is recorded, and the move counts as overridden, only where the gate refuses.
+    A reason is always recorded; the move counts as overridden only where the gate refuses.
 
     Raises:
         WorkFailed: the gate refuses and no reason was given.
@@ -117,29 +145,30 @@ def promote(
     if reason is not None and not reason.strip():
         raise UsageError("an override needs a reason", hints=['say why: `--override "REASON"`'])
     result = evaluate(ledger, version, alias)
-    if result.passed:
-        gate: aliases.Gate = "passed" if result.guarded else "none"
-        return aliases.move(ledger, version, alias, by=by, clock=clock, gate=gate, evidence=result.evidence)
-    if reason is None:
-        raise refused(ledger, result)
+    gate: aliases.Gate = "passed" if result.guarded else "none"
+    if not result.passed:
+        if reason is None:
+            raise refused(ledger, result)
+        gate = "overridden"
     return aliases.move(
         ledger,
         version,
         alias,
         by=by,
         clock=clock,
-        gate="overridden",
-        reason=reason.strip(),
+        gate=gate,
+        reason=None if reason is None else reason.strip(),
         evidence=result.evidence,
     )
 
 
 def refused(ledger: Ledger, result: GateResult) -> WorkFailed:
     """The error that tells a person why a gate stays shut and what to type next."""
-    version, count = result.version, len(result.refusals)
+    version, (looked, count) = result.version, result.counts
     subject = reference(version)
     short = f"{version.name}@v{version.version}"
-    what = f"{count} of {len(result.findings)} checks did not pass" if count else "it has not been tested"
+    what = f"{count} of {looked} checks did not pass" if count else "it has not been tested"
+    untested = "no check has judged this object" if not looked else "no check makes a claim about this object"
     hints = []
     if not count or any(finding.verdict == "missing" for finding in result.refusals):
         hints.append(f"test exactly this version with `drystone test {subject}`")
@@ -151,7 +180,7 @@ def refused(ledger: Ledger, result: GateResult) -> WorkFailed:
     return WorkFailed(
         f"`{subject}` was not promoted to `{result.alias}`: {what}",
         details=table(result.refusals),
-        because=() if result.refusals else "no check has judged this object",
+        because=() if result.refusals else untested,
         hints=hints,
     )
 
@@ -168,7 +197,7 @@ def table(findings: Iterable[Finding]) -> list[str]:
 def _cells(finding: Finding) -> tuple[str, str, str, str, str]:
     file, _, name = finding.check.partition("::")
     if finding.evidence is None:
-        return name or file, "missing", "", "no evidence about this object", file
+        return name or file, "missing", "", finding.why or "no evidence about this object", file
     value = finding.evidence.value
     required = f"required {finding.evidence.threshold}" if finding.evidence.threshold else ""
     about = "" if finding.about.startswith("model:") else f"{finding.about}  "
@@ -181,14 +210,14 @@ def _cells(finding: Finding) -> tuple[str, str, str, str, str]:
 def _of_model(ledger: Ledger, version: VersionRegistered) -> list[Finding]:
     """Findings about the object itself: recorded ones, and checks that have not judged it."""
     name = f"{version.kind}:{version.name}"
-    known = _known_checks(ledger, name)
-    recorded = evidence.for_subject(ledger, version.object)
+    catalogues = _catalogues(ledger)
+    known = _known_checks(catalogues, name)
     by_check: dict[str, list[Evidence]] = {}
-    for record in recorded:
+    for record in _still_made(catalogues, evidence.for_subject(ledger, version.object)):
         owner = next((check for check in known if _belongs(record, check)), _without_claim(record.check))
         by_check.setdefault(owner, []).append(record)
     findings = [
-        Finding(record.check, record.verdict, name, record)
+        _of_record(ledger, version, record)
         for records in by_check.values()
         for record in _of_newest_run(records)
     ]
@@ -196,14 +225,40 @@ def _of_model(ledger: Ledger, version: VersionRegistered) -> list[Finding]:
     return sorted(findings, key=lambda finding: finding.check)
 
 
+def _of_record(ledger: Ledger, version: VersionRegistered, record: Evidence) -> Finding:
+    """What a record is worth now: a comparison counts only with the version that stands there still.
+
+    An alias that stands at this very object is no worse than it.
+    """
+    name = f"{version.kind}:{version.name}"
+    if record.against is None:
+        return Finding(record.check, record.verdict, name, record)
+    made_with = [
+        known.opponents for known in _catalogue(ledger, record.run) if record.check in known.opponents
+    ]
+    opponent = made_with[0][record.check] if made_with else None
+    if opponent is not None and is_valid_alias(opponent):
+        move = names.aliases(ledger, version.kind, version.name).get(opponent)
+        found = None
+        if move is not None and move.version is not None:
+            found = names.version(ledger, version.kind, version.name, move.version)
+        counts = (found.object if found else "") in (record.against, version.object)
+        why = f"it was not compared with the `{opponent}` there is now"
+    else:
+        counts, why = opponent is not None, "nobody knows what it was compared with"
+    if counts:
+        return Finding(record.check, record.verdict, name, record)
+    return Finding(record.check, "missing", name, None, why)
+
+
 def _of_data(ledger: Ledger, version: VersionRegistered) -> list[Finding]:
     """Failed checks of what went into the run that made the version."""
     if version.run is None:
         return []
-    findings = []
+    findings, catalogues = [], _catalogues(ledger)
     for origin in lineage.upstream(ledger, version.run):
         by_check: dict[str, list[Evidence]] = {}
-        for record in evidence.for_subject(ledger, origin.edge.object):
+        for record in _still_made(catalogues, evidence.for_subject(ledger, origin.edge.object)):
             by_check.setdefault(_without_claim(record.check), []).append(record)
         for records in by_check.values():
             findings += [
@@ -214,16 +269,35 @@ def _of_data(ledger: Ledger, version: VersionRegistered) -> list[Finding]:
     return findings
 
 
-def _known_checks(ledger: Ledger, name: str) -> list[str]:
+def _catalogues(ledger: Ledger) -> list[list[KnownCheck]]:
+    """What the last test runs knew, newest first; those without a catalogue are left out."""
+    recent = runs.recent(ledger, kind="test", limit=_LOOK_BACK)
+    return [catalogue for run in recent if (catalogue := _catalogue(ledger, run.run))]
+
+
+def _still_made(catalogues: Sequence[list[KnownCheck]], records: Iterable[Evidence]) -> list[Evidence]:
+    """The records of checks that the newest test run knows; all where no run says what it knew."""
+    if not catalogues:
+        return list(records)
+    known = [one for one in catalogues[0] if not _judges_nothing(one)]
+    return [record for record in records if any(_belongs(record, one.check) for one in known)]
+
+
+def _judges_nothing(known: KnownCheck) -> bool:
+    """Whether a test came to its end and had judged neither a model nor a dataset."""
+    return known.verdict == "pass" and not known.about
+
+
+def _known_checks(catalogues: Sequence[list[KnownCheck]], name: str) -> list[str]:
     """Checks of this model in the newest test run's catalogue.
 
     A check that did not run there says not what it is about: an older run may know. One that never
     ran counts as a check of every model, for nobody can tell that it is not.
     """
-    catalogues = [_catalogue(ledger, run.run) for run in runs.recent(ledger, kind="test", limit=_LOOK_BACK)]
-    newest = next((catalogue for catalogue in catalogues if catalogue), [])
     found = []
-    for known in newest:
+    for known in catalogues[0] if catalogues else []:
+        if _judges_nothing(known):
+            continue
         about = known.about or next(
             (
                 old.about

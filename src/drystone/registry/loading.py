@@ -59,7 +59,7 @@ def _replay(path: Path, predictor: Predictor) -> None:
     example = manifests.read_example(path, manifest)
     if example is None or manifest.golden is None:
         return
-    where = f"{path.name}/{manifests.NAME}"
+    where = manifests.place(path, manifests.NAME)
     try:
         found = predictor.predict(example.inputs)
     except DrystoneError as error:

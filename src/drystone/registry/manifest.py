@@ -85,6 +85,13 @@ class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inputs: dict[str, list[Any]]
 
 
+def place(path: Path, name: str = "") -> str:
+    """A model directory, or a file in it, as messages name it: `models/NAME/FILE` in a work tree."""
+    parts = path.parts
+    top = max((at for at, part in enumerate(parts[:-1]) if part == "models"), default=len(parts) - 1)
+    return Path(*parts[top:], name).as_posix()
+
+
 def encode(document: msgspec.Struct) -> bytes:
     """Indented JSON in the order of the fields, ending in a newline; the same value, the same bytes."""
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
@@ -101,7 +108,7 @@ def read_manifest(path: Path) -> Manifest:
         if not field.name or any(size < 1 for size in field.shape) or math.prod(field.shape) > LARGEST:
             raise ProjectInvalid(
                 f"`{NAME}` of model `{path.name}` is not valid",
-                at=f"{path.name}/{NAME}",
+                at=place(path, NAME),
                 because=f"field `{field.name}` of its signature has no possible name and shape",
             )
     return manifest
@@ -126,16 +133,16 @@ def member(path: Path, name: str) -> Path:
     if found.is_symlink() or not found.is_file():
         because = "it is not a plain file" if found.is_symlink() or found.exists() else "it is missing"
         raise ProjectInvalid(
-            f"model `{path.name}` cannot be loaded: `{name}`", at=f"{path.name}/{NAME}", because=because
+            f"model `{path.name}` cannot be loaded: `{name}`", at=place(path, NAME), because=because
         )
     return found
 
 
 def _read(path: Path, name: str, kind: type[_Document]) -> _Document:
-    where = f"{path.name}/{name}"
+    where = place(path, name)
     if name == NAME and not (path / NAME).exists():
         raise ProjectInvalid(
-            f"model `{path.name}` has no `{NAME}`, so it has no signature", at=str(path.name), hints=[HINT]
+            f"model `{path.name}` has no `{NAME}`, so it has no signature", at=place(path), hints=[HINT]
         )
     file = member(path, name)
     size = file.stat().st_size

@@ -10,7 +10,7 @@ import numpy as np
 from drystone.core.errors import ProjectInvalid, UsageError, WorkFailed
 from drystone.core.signature import Field
 from drystone.registry.frames import Columns
-from drystone.registry.manifest import NAME, Manifest, member
+from drystone.registry.manifest import NAME, Manifest, member, place
 from drystone.registry.predictor import Predictor
 from drystone.registry.quiet import failures, onnxruntime
 
@@ -65,7 +65,7 @@ class OnnxPredictor(Predictor):
         except _FAILURES as error:
             raise ProjectInvalid(
                 f"model `{path.name}` cannot be loaded: `{manifest.file}` is not a runnable ONNX file",
-                at=f"{path.name}/{NAME}",
+                at=place(path, NAME),
                 because=_first_line(error),
             ) from None
         self._plan = [self._planned(path, tensor) for tensor in self._session.get_inputs()]
@@ -110,7 +110,7 @@ def _kind(field: Field) -> str:
 def _mismatch(path: Path, because: str) -> ProjectInvalid:
     return ProjectInvalid(
         f"the signature of model `{path.name}` is not that of its file",
-        at=f"{path.name}/{NAME}",
+        at=place(path, NAME),
         because=because,
     )
 

@@ -23,7 +23,7 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from drystone.core.errors import ProjectInvalid, WorkFailed
 from drystone.registry.frames import Columns
-from drystone.registry.manifest import NAME, FrameLibrary, Manifest, member
+from drystone.registry.manifest import NAME, FrameLibrary, Manifest, member, place
 from drystone.registry.predictor import Predictor
 
 _PACKAGES = frozenset({"sklearn", "numpy", "scipy"})
@@ -158,11 +158,11 @@ def _frame_maker(path: Path, library: FrameLibrary | None) -> Any:
     except ImportError:
         raise ProjectInvalid(
             f"model `{path.name}` cannot be loaded: it takes {library} frames and {library} is not installed",
-            at=f"{path.name}/{NAME}",
+            at=place(path, NAME),
             hints=[f"install it with `pip install {library}`"],
         ) from None
     return module.table if library == "pyarrow" else module.DataFrame
 
 
 def _invalid(path: Path, because: str) -> ProjectInvalid:
-    return ProjectInvalid(f"model `{path.name}` cannot be loaded", at=f"{path.name}/{NAME}", because=because)
+    return ProjectInvalid(f"model `{path.name}` cannot be loaded", at=place(path, NAME), because=because)

@@ -177,7 +177,7 @@ class App:
                 hint="send JSON; with tritonclient, `set_data_from_numpy(data, binary_data=False)`",
             )
         _content_type(headers, (_JSON,))
-        request = inference.read(await _body(headers, receive), engine.signature)
+        request = inference.read(await _body(headers, receive), engine.signature, engine.now())
         answer = await engine.answer(request.columns, request.rows, request.event_time)
         return Response(200, inference.write(request, answer, engine.signature, self.model, self._version))
 
@@ -185,8 +185,12 @@ class App:
         engine = self._ready()
         headers = _headers(scope)
         kind = _content_type(headers, (_JSON, b"text/csv"))
-        read = invocations.read_csv if kind == b"text/csv" else invocations.read_json
-        request = read(await _body(headers, receive), engine.signature)
+        body = await _body(headers, receive)
+        request = (
+            invocations.read_csv(body, engine.signature)
+            if kind == b"text/csv"
+            else invocations.read_json(body, engine.signature, engine.now())
+        )
         answer = await engine.answer(request.columns, request.rows, request.event_time)
         return Response(200, invocations.write(answer))
 
@@ -212,7 +216,20 @@ def _allow(scope: Scope, method: str) -> None:
 
 
 def _content_type(headers: dict[bytes, bytes], allowed: tuple[bytes, ...]) -> bytes:
-    """The media type of the body, JSON where the client does not say."""
+    """The media type of the body, JSON where the client does not say.
+
+    Raises:
+        Refused: it is not among those allowed, or the body is compressed.
+    """
+    encoding = headers.get(b"content-encoding", b"identity")
+    if encoding.strip().lower() not in (b"", b"identity"):
+        raise Refused(
+            415,
+            f"a body in {shown(encoding.decode('latin-1'))} is not taken here",
+            field="Content-Encoding",
+            hint="send it as it is, without `Content-Encoding`",
+            headers=[(b"accept-encoding", b"identity")],
+        )
     given = headers.get(b"content-type")
     if given is None:
         return _JSON

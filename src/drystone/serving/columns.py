@@ -62,10 +62,15 @@ def elements(field: Field, values: list[Any], rows: int) -> np.ndarray[Any, Any]
             wide = np.array(values, dtype=np.float64) if dtype.kind == "f" else np.array(values, dtype=dtype)
             array = wide.astype(dtype, copy=False)
     except (OverflowError, FloatingPointError):
-        raise Refused(
-            400, f"`{field.name}` has a value out of range", field=field.name, hint=f"it is {field.dtype}"
-        ) from None
+        raise _out_of_range(field) from None
+    if np.isinf(array).any():  # `1e9999` is a number, and no float
+        raise _out_of_range(field)
     return array.reshape(shape)
+
+
+def _out_of_range(field: Field) -> Refused:
+    hint = f"it is {field.dtype}"
+    return Refused(400, f"`{field.name}` has a value out of range", field=field.name, hint=hint)
 
 
 def unnested(field: Field, values: list[Any], most: int) -> list[Any]:

@@ -49,6 +49,10 @@ class Engine:
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, "predict")
 
+    def now(self) -> int:
+        """The time by the deployment's clock, nanoseconds since the epoch."""
+        return self._clock.now()
+
     async def answer(self, columns: Columns, rows: int, event_time: int | None) -> Answer:
         """Predict checked columns and log each row.
 

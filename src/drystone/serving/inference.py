@@ -84,8 +84,8 @@ _decode = msgspec.json.Decoder(Body).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def read(body: bytes, signature: Signature) -> Inference:
-    """Read and check a request.
+def read(body: bytes, signature: Signature, now: int) -> Inference:
+    """Read and check a request that came in at `now`, nanoseconds since the epoch.
 
     Raises:
         Refused: it is not JSON, not of the protocol's form, or does not fit the signature.
@@ -104,7 +104,8 @@ def read(body: bytes, signature: Signature) -> Inference:
         if name not in known and name != PREDICTION_ID:
             hint = f"the model gives {', '.join(f'`{given}`' for given in (*known, PREDICTION_ID))}"
             raise Refused(400, f"unknown output {shown(name)}", field=name[:100], hint=hint)
-    return Inference(found, rows, event_time(request.parameters), request.id, list(dict.fromkeys(wanted)))
+    when = event_time(request.parameters, now)
+    return Inference(found, rows, when, request.id, list(dict.fromkeys(wanted)))
 
 
 def _rows(tensors: list[Tensor]) -> int:

@@ -55,12 +55,15 @@ class Invocation(NamedTuple):
 #: Numbers as JSON spells them, with a sign.
 _NUMBER = re.compile(r"[+-]?[0-9]+(?P<fraction>\.[0-9]*)?(?P<exponent>[eE][+-]?[0-9]+)?")
 
+#: No type has integers as long; Python takes time over long ones, and refuses those of thousands of digits.
+_LONGEST_INTEGER = 30
+
 _decode = msgspec.json.Decoder(Body).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def read_json(body: bytes, signature: Signature) -> Invocation:
-    """Read and check a JSON request.
+def read_json(body: bytes, signature: Signature, now: int) -> Invocation:
+    """Read and check a JSON request that came in at `now`, nanoseconds since the epoch.
 
     Raises:
         Refused: it is not JSON, of none of the forms, or does not fit the signature.
@@ -80,7 +83,7 @@ def read_json(body: bytes, signature: Signature) -> Invocation:
         lists = _from_columns(value, signature.inputs)
     else:
         lists = _from_records(value, signature.inputs, form)
-    return _checked(lists, signature, event_time(request.params))
+    return _checked(lists, signature, event_time(request.params, now))
 
 
 def read_csv(body: bytes, signature: Signature) -> Invocation:
@@ -173,7 +176,7 @@ def _from_records(rows: list[Any], fields: tuple[Field, ...], form: str) -> dict
 def _parsed(field: Field, cells: list[str]) -> list[Any]:
     """CSV cells as JSON values; what cannot be read stays text and is refused as such."""
     if field.dtype == "string":
-        return [cell or None for cell in cells] if field.nullable else list(cells)
+        return [cell or None for cell in cells]
     return [_value(field.dtype, cell) for cell in cells]
 
 
@@ -185,4 +188,6 @@ def _value(dtype: str, cell: str) -> Any:
     number = _NUMBER.fullmatch(cell)
     if number is None:
         return cell
-    return int(cell) if not (number["fraction"] or number["exponent"]) else float(cell)
+    if number["fraction"] or number["exponent"] or len(cell) > _LONGEST_INTEGER:
+        return float(cell)
+    return int(cell)

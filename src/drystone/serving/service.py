@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import shutil
 import signal
 import socket
@@ -86,13 +87,16 @@ def serve(
         on_ready: called once, when the first request can be answered.
 
     Raises:
-        UsageError: what is to be served is not a model, or the name cannot be a deployment's.
+        UsageError: what is to be served is not a model, the name cannot be a deployment's, `threads` is
+            not positive, or `host` is no address of this machine.
         Conflict: the port or the deployment is taken by another process.
         NotFound, Corrupt: the model's object is not in the store, or damaged.
         ProjectInvalid: it is not a model directory with a signature, or does not replay its example.
     """
     if version.kind != "model":
         raise UsageError(f"only a model can be served: `{version.kind}:{version.name}` is not one")
+    if threads < 1:
+        raise UsageError(f"not a number of threads: {threads}", hints=["a prediction takes 1 or more"])
     deployment = name or version.name.replace("/", "-")
     with contextlib.ExitStack() as stack:
         listening = stack.enter_context(contextlib.closing(_listen(host, port)))
@@ -243,6 +247,14 @@ def _listen(host: str, port: int) -> socket.socket:
     except OverflowError:
         raise UsageError(f"not a port: {port}") from None
     except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise UsageError(
+                f"cannot listen on `{host}`",
+                because="it is no address of this machine",
+                hints=[
+                    "listen on this machine alone with `--host 127.0.0.1`, on all of its addresses with `--host 0.0.0.0`"
+                ],
+            ) from None
         raise Conflict(
             f"cannot listen on {host}, port {port}",
             because=(error.strerror or str(error)).lower(),

@@ -38,6 +38,7 @@ def describe(interpreter: Path | None) -> dict[str, object]:
     if interpreter is not None:
         described["python"] = _version(interpreter)
         described["packages"] = _packages(interpreter)
+        described["records"] = _records(interpreter)
     return described
 
 
@@ -79,3 +80,17 @@ def _packages(interpreter: Path) -> dict[str, str]:
             name, _, version = entry.name.removesuffix(".dist-info").partition("-")
             found.setdefault(name.lower().replace("_", "-"), version)
     return found
+
+
+def _records(interpreter: Path) -> str:
+    """One name for what is installed file by file: a package may change without its version.
+
+    `RECORD` lists each file of a package with its hash.
+    """
+    found = [
+        (entry.name, hash_bytes((entry / "RECORD").read_bytes()))
+        for folder in site_packages(interpreter)
+        for entry in folder.glob("*.dist-info")
+        if (entry / "RECORD").is_file()
+    ]
+    return hash_bytes("\n".join(f"{name} {record}" for name, record in sorted(found)).encode())

@@ -55,7 +55,7 @@ class MetricBuffer:
         for key, value in values.items():
             if type(value) is not float:
                 values[key] = _number(key, value)
-        if step is not None and type(step) is not int:
+        if step is not None and (type(step) is not int or not -(2**63) <= step < 2**63):
             step = _whole(step)
         with self._lock:
             for key, value in values.items():
@@ -100,11 +100,17 @@ class MetricBuffer:
 
 def _number(key: str, value: object) -> float:
     if isinstance(value, SupportsFloat) and not isinstance(value, str | bytes):
-        return float(value)
+        try:
+            return float(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise UsageError(f"metric `{key}` must be a number", because=str(error)) from None
     raise UsageError(f"metric `{key}` must be a number, not {type(value).__name__}")
 
 
 def _whole(step: object) -> int:
-    if isinstance(step, SupportsIndex):
-        return step.__index__()
-    raise UsageError(f"a step must be a whole number, not {type(step).__name__}")
+    if not isinstance(step, SupportsIndex):
+        raise UsageError(f"a step must be a whole number, not {type(step).__name__}")
+    whole = step.__index__()
+    if not -(2**63) <= whole < 2**63:
+        raise UsageError("a step must fit into 64 bits")
+    return whole

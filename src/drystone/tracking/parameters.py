@@ -17,6 +17,8 @@ from drystone.core.errors import NotFound, ProjectInvalid
 from drystone.core.suggest import similar
 from drystone.ledger.facts import Scalar
 
+#: Stands for the names in a table: `train.*`.
+NAMES = "*"
 FILES = ("params.toml", "params.json", "params.yaml", "params.yml")
 
 
@@ -64,8 +66,25 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
     return flat
 
 
+def answers(values: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
+    """Everything that `Parameters` can be asked: `flatten`, and the names in each table, as `table.*`."""
+    found: dict[str, Scalar] = {f"{prefix}{NAMES}": _names(values)}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found |= answers(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = leaf(value)
+    return found
+
+
+def _names(values: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(sorted(values)).decode()
+
+
 def leaf(value: Any) -> Scalar:
-    """A parameter's value as the ledger holds it."""
+    """A parameter's value as the ledger holds it: text where it is neither number, truth nor text."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return str(value)
     if value is None or isinstance(value, str | int | float):
         return value
     return msgspec.json.encode(value).decode()
@@ -99,17 +118,29 @@ class Parameters(Mapping[str, Any]):
         self._read({self._prefix + key: leaf(value)})
         return value
 
+    def __contains__(self, key: object) -> bool:
+        self._read_names()
+        return key in self._values
+
     def __iter__(self) -> Iterator[str]:
-        # Whoever iterates depends on which keys there are, so on all of them.
-        self._read(flatten(self._values, self._prefix))
+        self._read_names()
         return iter(self._values)
 
     def __len__(self) -> int:
+        self._read_names()
         return len(self._values)
 
     def __repr__(self) -> str:
-        return f"Parameters({sorted(flatten(self._values, self._prefix))})"
+        self._read(answers(self._values, self._prefix))
+        return f"Parameters({flatten(self._values, self._prefix)})"
+
+    def _read_names(self) -> None:
+        """Who asks which names there are depends on them, also on one that is added later."""
+        self._read({self._prefix + NAMES: _names(self._values)})
 
 
 class MissingParameter(NotFound, KeyError):
     """A parameter that is not there; also a KeyError, so that `.get(key, default)` works."""
+
+    def __str__(self) -> str:
+        return "; ".join((self.message, *self.hints))  # KeyError would show the quoted message alone

@@ -45,16 +45,20 @@ class Launch:
     env: Mapping[str, str]
     env_observed: Mapping[str, str]
     inherit_stdin: bool
+    errors_apart: bool
     installer: seccomp.Installer | None
 
 
 class Kept:
-    """The observer's end: the command's pid and the sockets to both processes. It owns its descriptors."""
+    """The observer's end: the command's pid and the sockets to both processes. It owns its descriptors.
 
-    def __init__(self, keeper: int, watch: socket.socket, setup: socket.socket, output: int) -> None:
+    `outputs` are the pipes of its standard output and, where that is kept apart, standard error.
+    """
+
+    def __init__(self, keeper: int, watch: socket.socket, setup: socket.socket, outputs: list[int]) -> None:
         self.keeper = keeper
         self.watch = watch
-        self.output = output
+        self.outputs = outputs
         self.pid = 0
         self.status: int | None = None
         self.processor = 0.0
@@ -108,7 +112,8 @@ class Kept:
         """Let go. Whatever still runs is killed; the keeper is reaped."""
         for end in (self.watch, self._setup):
             end.close()
-        os.close(self.output)
+        for pipe in self.outputs:
+            os.close(pipe)
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.keeper, 0)
 
@@ -117,19 +122,21 @@ def start(launch: Launch) -> Kept:
     """Start keeper and command. The command waits until its listener is taken or `go` is given."""
     watch, keeper_watch = socket.socketpair()
     setup, command_setup = socket.socketpair()
-    output, command_output = os.pipe()
+    pipes = [os.pipe() for _ in range(2 if launch.errors_apart else 1)]
     keeper = os.fork()
     if keeper == 0:
         with _no_return():
             watch.close()  # or the observer's death would not be noticed
             setup.close()
-            os.close(output)
-            _keep(launch, keeper_watch, command_setup, command_output)
+            for output, _ in pipes:
+                os.close(output)
+            _keep(launch, keeper_watch, command_setup, pipes[0][1], pipes[-1][1])
     keeper_watch.close()
     command_setup.close()
-    os.close(command_output)
-    os.set_blocking(output, False)
-    return Kept(keeper, watch, setup, output)
+    for output, command_output in pipes:
+        os.close(command_output)
+        os.set_blocking(output, False)
+    return Kept(keeper, watch, setup, [output for output, _ in pipes])
 
 
 class _no_return(contextlib.AbstractContextManager[None]):  # noqa: N801
@@ -139,7 +146,7 @@ class _no_return(contextlib.AbstractContextManager[None]):  # noqa: N801
         os._exit(70)
 
 
-def _keep(launch: Launch, watch: socket.socket, setup: socket.socket, output: int) -> None:
+def _keep(launch: Launch, watch: socket.socket, setup: socket.socket, output: int, errors: int) -> None:
     gc.disable()  # a collection would only copy the observer's pages
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
@@ -155,7 +162,7 @@ def _keep(launch: Launch, watch: socket.socket, setup: socket.socket, output: in
     command = os.fork()
     if command == 0:
         with _no_return():
-            _begin(launch, keeper, setup, output)
+            _begin(launch, keeper, setup, output, errors)
     # Only now: libraries of the observer mend their own descriptors at each fork, and some, Arrow for
     # one, abort when they find them closed.
     for fd in _descriptors() - {0, 1, 2, watch.fileno(), ended, wake}:
@@ -221,7 +228,7 @@ def children(parent: int) -> list[int]:
     return found
 
 
-def _begin(launch: Launch, keeper: int, setup: socket.socket, output: int) -> None:
+def _begin(launch: Launch, keeper: int, setup: socket.socket, output: int, errors: int) -> None:
     """Become the command. Ends this process in every case."""
     os.setsid()
     if _LINUX:
@@ -231,7 +238,7 @@ def _begin(launch: Launch, keeper: int, setup: socket.socket, output: int) -> No
     if not launch.inherit_stdin:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(output, 1)
-    os.dup2(output, 2)
+    os.dup2(errors, 2)
     for fd in _descriptors() - {0, 1, 2}:
         os.set_inheritable(fd, False)  # the command gets none of the observer's
     signal.set_wakeup_fd(-1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 
@@ -58,8 +58,9 @@ class Scope:
 class Record:
     """The sets of an Observation as they grow; told resolved paths, before the call happens."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, keep: Callable[[Path], None] | None = None) -> None:
         self.scope = scope
+        self._keep = keep
         self.reads: dict[bytes, Stat] = {}
         self.absent: set[bytes] = set()
         self.present: set[bytes] = set()
@@ -104,15 +105,24 @@ class Record:
     def write(self, path: bytes) -> None:
         """A path is about to be created or changed."""
         if self.scope.matters(path):
+            if path in self.reads:
+                self._lose(path)
             self.writes.add(path)
             self.removed.discard(path)
 
     def change(self, path: bytes, stat: os.stat_result) -> None:
         """A path is about to be changed in part: the result depends on what was there."""
         self.read(path, stat)
+        self._lose(path)
         self.write(path)
 
     def remove(self, path: bytes) -> None:
         """A path is about to go."""
         if self.scope.matters(path):
+            self._lose(path)
             self.removed.add(path)
+
+    def _lose(self, path: bytes) -> None:
+        """What is not of the command's own making is about to be lost."""
+        if self._keep is not None and path not in self.writes and self.scope.is_inside(path):
+            self._keep(Path(os.fsdecode(path)))

@@ -28,6 +28,8 @@ _CHUNK = 65536
 _LOOK = 0.1  # seconds between looks at `interrupted`
 _NEVER = float("inf")
 
+_Sink = Callable[[bytes], None] | None
+
 _REFUSALS = {
     errno.EBUSY: "another observer is already watching it",
     errno.EPERM: "a sandbox forbids observation here",
@@ -43,9 +45,12 @@ def observe(
     env: Mapping[str, str],
     root: Path,
     output: Callable[[bytes], None] | None,
+    errors: Callable[[bytes], None] | None = None,
     ignore: Iterable[Path] = (),
+    keep: Callable[[Path], None] | None = None,
     timeout: float | None = None,
     interrupted: threading.Event | None = None,
+    stop_signal: Callable[[], int] = lambda: signal.SIGTERM,
     grace: float = 5.0,
     settle: float = 1.0,
     inherit_stdin: bool = False,
@@ -55,14 +60,16 @@ def observe(
     The command gets a process group of its own, `cwd` (absolute), `env`, and /dev/null as standard input
     unless `inherit_stdin`. (A Python starts with two more variables, which make its imports fast, and takes
     them back before the program begins; see `interpreters`.) Its standard output and error arrive together,
-    as chunks, at `output`. A command that is not found ends with 127, one that cannot be executed with 126,
-    with the reason in its output.
+    as chunks, at `output`; where there is `errors`, standard error arrives there. A command that is not found
+    ends with 127, one that cannot be executed with 126, with the reason in its output.
 
     Paths below `ignore`, /proc, /sys, /dev and the root's `.git` and `.drystone` are not recorded; a prefix
-    that contains `root` does not reach into it.
+    that contains `root` does not reach into it. `keep` is told, just before, each file below `root` that the
+    command did not make and is about to remove, to rename, or to change after it has read it.
 
-    After `timeout` seconds, on `interrupted` or KeyboardInterrupt, the process group gets SIGTERM, and after
-    `grace` seconds, or at a second KeyboardInterrupt, everything gets SIGKILL. What the command leaves
+    After `timeout` seconds, on `interrupted` or KeyboardInterrupt, the process group gets SIGTERM (when
+    interrupted, the signal that `stop_signal` then says), and after `grace` seconds, or at a second
+    KeyboardInterrupt, everything gets SIGKILL. What the command leaves
     running has `settle` seconds to end, then SIGKILL; that makes the observation partial. If the calling
     process dies, all of it is killed.
 
@@ -73,13 +80,14 @@ def observe(
     if not command:
         raise UsageError("there is no command to run")
     scope = Scope(os.fsencode(root.resolve()), [*ignore, STARTUP])
-    record = Record(scope)
+    record = Record(scope, keep)
     machine = here()
     installer = Installer(machine) if machine is not None and _kernel() >= _OLDEST_KERNEL else None
     began = time.monotonic()
     faster = hastened(command, env, scope)
-    kept = start(Launch(list(command), str(cwd), dict(env), faster, inherit_stdin, installer))
-    execution = _Execution(kept, output, timeout, interrupted, grace, settle)
+    apart = errors is not None
+    kept = start(Launch(list(command), str(cwd), dict(env), faster, inherit_stdin, apart, installer))
+    execution = _Execution(kept, (output, errors), timeout, interrupted, stop_signal, grace, settle)
     try:
         _accompany(kept, execution, machine, record)
     finally:
@@ -112,9 +120,10 @@ class _Execution:
     def __init__(
         self,
         kept: Kept,
-        output: Callable[[bytes], None] | None,
+        sinks: tuple[_Sink, _Sink],
         timeout: float | None,
         interrupted: threading.Event | None,
+        stop_signal: Callable[[], int],
         grace: float,
         settle: float,
     ) -> None:
@@ -122,8 +131,9 @@ class _Execution:
         self.finished = 0.0
         self.left: dict[str, None] = {}
         self._kept = kept
-        self._output = output
+        self._sinks = dict(zip(kept.outputs, sinks, strict=False))
         self._interrupted = interrupted
+        self._stop_signal = stop_signal
         self._grace = grace
         self._settle = settle
         self._deadline = _NEVER if timeout is None else time.monotonic() + timeout
@@ -133,7 +143,8 @@ class _Execution:
     def run(self, listener: int | None, answer: Callable[[], None] | None) -> None:
         """Return when no process of the command is left."""
         poll = select.poll()
-        poll.register(self._kept.output, select.POLLIN)
+        for pipe in self._sinks:
+            poll.register(pipe, select.POLLIN)
         poll.register(self._kept.watch, select.POLLIN)
         if listener is not None:
             poll.register(listener, select.POLLIN)
@@ -146,8 +157,9 @@ class _Execution:
         if self._kept.status is None:
             self._kept.signal(signal.SIGKILL)  # the keeper was killed and can do it no more
         self.finished = self.finished or time.monotonic()
-        while self._hand_on():
-            pass
+        for pipe in self._sinks:
+            while self._hand_on(pipe):
+                pass
 
     def _turn(self, poll: select.poll, listener: int | None, answer: Callable[[], None] | None) -> bool:
         """Turn until the keeper has ended; false then."""
@@ -161,8 +173,8 @@ class _Execution:
                         answer()
                     else:
                         poll.unregister(fd)  # nobody is under the filter any more
-                elif fd == kept.output:
-                    if not self._hand_on():
+                elif fd in self._sinks:
+                    if not self._hand_on(fd):
                         poll.unregister(fd)
                 elif not kept.heard():
                     return False
@@ -172,14 +184,15 @@ class _Execution:
             if now >= due:
                 self._on_time(now)
 
-    def _hand_on(self) -> bool:
+    def _hand_on(self, pipe: int) -> bool:
         """Pass on one chunk of output; false when there is none."""
         try:
-            chunk = os.read(self._kept.output, _CHUNK)
+            chunk = os.read(pipe, _CHUNK)
         except BlockingIOError:
             return False
-        if chunk and self._output is not None:
-            self._output(chunk)
+        sink = self._sinks[pipe]
+        if chunk and sink is not None:
+            sink(chunk)
         return bool(chunk)
 
     def _on_time(self, now: float) -> None:
@@ -200,7 +213,7 @@ class _Execution:
             self._kill()
             return
         self.ended = why
-        self._kept.signal(signal.SIGTERM)
+        self._kept.signal(self._stop_signal() if why == "interrupted" else signal.SIGTERM)
         self._deadline, self._at_deadline = time.monotonic() + self._grace, self._kill
 
     def _command_ended(self) -> None:

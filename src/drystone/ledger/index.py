@@ -1,0 +1,223 @@
+"""The index over the journals: SQLite, made from them, and made anew whenever it is not as it must be."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from drystone.core.errors import Corrupt
+from drystone.core.layout import Layout
+from drystone.ledger import facts, schema
+from drystone.ledger.apply import apply
+from drystone.ledger.guards import guard, prepare_state
+from drystone.ledger.journal import read_frames
+
+SUFFIX = ".journal"
+#: How long a writer waits for another one's transaction, in seconds.
+_BUSY_S = 30.0
+#: SQLite's primary result codes for a file that is damaged, and for one that cannot be written.
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH}
+_UNWRITABLE = {
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+_Answer = TypeVar("_Answer")
+
+
+class Index:
+    """Searchable facts of one project, as far as its journals tell them.
+
+    A damaged index is discarded and made anew. Where it cannot be written, on a read-only or full
+    disk, it is made in memory, so that reading works all the same.
+
+    Attributes:
+        note: a sentence for the user if the index was rebuilt or is in memory, else None.
+        indexed: how many facts have been entered since the index was opened.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.note: str | None = None
+        self.indexed = 0
+        self._layout = layout
+        self._database: sqlite3.Connection | None = None
+        self._in_memory = False
+
+    def close(self) -> None:
+        """Close it; it is opened again when it is needed."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
+        """Rows, after everything in the journals has been entered."""
+
+        def ask(database: sqlite3.Connection) -> list[Any]:
+            self._refresh(database)
+            return database.execute(sql, parameters).fetchall()
+
+        return self._on_database(ask)
+
+    def refresh(self) -> None:
+        """Enter whatever the journals hold beyond what was entered before."""
+        self._on_database(self._refresh)
+
+    def rebuild(self) -> int:
+        """Throw it away, make it anew; the number of journals it was made from."""
+        self.close()
+        self._discard()
+        self.indexed = 0
+        count: int = self.query("SELECT count(*) FROM journal")[0][0]
+        return count
+
+    # -- entering --------------------------------------------------------------------------------
+
+    def _refresh(self, database: sqlite3.Connection) -> None:
+        known = dict(database.execute("SELECT file, end FROM journal"))
+        grown = [path for path, size in self._journals() if size > known.get(path.name, 0)]
+        if grown:
+            with _transaction(database):
+                for path in sorted(grown):
+                    self._enter(database, path)
+
+    def _journals(self) -> list[tuple[Path, int]]:
+        try:
+            with os.scandir(self._layout.journals) as entries:
+                return [(Path(one.path), one.stat().st_size) for one in entries if one.name.endswith(SUFFIX)]
+        except FileNotFoundError:
+            return []
+
+    def _enter(self, database: sqlite3.Connection, path: Path) -> None:
+        """Enter one journal from where it was left."""
+        row = database.execute("SELECT end FROM journal WHERE file = ?", (path.name,)).fetchone()
+        start = row[0] if row else 0
+        while True:
+            try:
+                frames = read_frames(path, start)
+            except Corrupt:
+                _report(database, path, 0, "is not a journal")
+                _reached(database, path, path.stat().st_size)
+                return
+            for position, payload in frames.payloads:
+                try:
+                    apply(database, facts.decode(payload))
+                    self.indexed += 1
+                except (msgspec.MsgspecError, ValueError, OverflowError):
+                    _report(database, path, position, "the record is none this version knows")
+            for position in frames.damaged:
+                _report(database, path, position, "the record is damaged and was passed over")
+            _reached(database, path, frames.end)
+            if frames.end == start or not frames.torn:
+                return
+            start = frames.end
+
+    # -- the file --------------------------------------------------------------------------------
+
+    def _on_database(self, work: Callable[[sqlite3.Connection], _Answer]) -> _Answer:
+        """Do `work`, once more with a new index if the first one turns out to be damaged or unwritable."""
+        try:
+            return work(self._connection())
+        except (sqlite3.DatabaseError, OSError) as error:
+            if self._in_memory or not self._give_up_file(error):
+                raise
+        return work(self._connection())
+
+    def _give_up_file(self, error: sqlite3.DatabaseError | OSError) -> bool:
+        """Discard the file if it is damaged, or go on in memory if it cannot be written."""
+        self.close()
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if isinstance(error, OSError) or code in _UNWRITABLE or self._layout.ledger_index.is_dir():
+            self._in_memory = True
+            self.note = f"the ledger cannot be written here ({error}); it was read from its journals"
+            return True
+        if code in _DAMAGED:
+            self._discard()
+            self.note = f"the ledger's index was damaged ({error}) and has been rebuilt"
+            return True
+        return False
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._database is None:
+            self._database = self._open_memory() if self._in_memory else self._open_file()
+        return self._database
+
+    def _open_memory(self) -> sqlite3.Connection:
+        database = sqlite3.connect(":memory:", isolation_level=None)
+        _make_tables(database)
+        return database
+
+    def _open_file(self) -> sqlite3.Connection:
+        prepare_state(self._layout)
+        database = sqlite3.connect(self._layout.ledger_index, timeout=_BUSY_S, isolation_level=None)
+        try:
+            if _version(database) != schema.VERSION:
+                # Two processes that find no index must not both make it, and SQLite's own lock does
+                # not cover the switch to WAL.
+                with guard(self._layout, "index"):
+                    self._create(database)
+            database.execute("PRAGMA synchronous = NORMAL")
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _create(self, database: sqlite3.Connection) -> None:
+        """Make the tables, unless another process did so while we waited for the guard."""
+        version = _version(database)
+        if version == schema.VERSION:
+            return
+        database.execute("PRAGMA journal_mode = WAL")
+        if _make_tables(database):
+            self.note = f"the ledger's index was of version {version} and has been rebuilt"
+
+    def _discard(self) -> None:
+        index = self._layout.ledger_index
+        with guard(self._layout, "index"):
+            for suffix in ("", "-wal", "-shm"):
+                index.with_name(index.name + suffix).unlink(missing_ok=True)
+
+
+def _make_tables(database: sqlite3.Connection) -> bool:
+    """Make the tables in place of any others; whether there were others."""
+    with _transaction(database):
+        old = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (table,) in old:
+            database.execute(f'DROP TABLE "{table}"')
+        for statement in schema.TABLES.split(";"):
+            if statement.strip():
+                database.execute(statement)
+        database.execute(f"PRAGMA user_version = {schema.VERSION}")
+    return bool(old)
+
+
+def _report(database: sqlite3.Connection, path: Path, position: int, what: str) -> None:
+    database.execute("INSERT OR REPLACE INTO damage VALUES (?, ?, ?)", (path.name, position, what))
+
+
+def _reached(database: sqlite3.Connection, path: Path, end: int) -> None:
+    database.execute("INSERT OR REPLACE INTO journal VALUES (?, ?)", (path.name, end))
+
+
+def _version(database: sqlite3.Connection) -> int:
+    version: int = database.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+@contextlib.contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(sqlite3.DatabaseError):  # a damaged file may refuse even this
+            database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")

@@ -1,0 +1,34 @@
+"""What stood in a step's way: files that it did not make, kept as they were before it changes them."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from drystone.core.errors import DrystoneError
+from drystone.objects.tree import store_path
+from drystone.pipeline.rooms import Rooms
+from drystone.workspace.lockfile import LockedPath
+
+
+class Keeping:
+    """Takes files into the store as the observer tells that a command is about to change or remove them.
+
+    Attributes:
+        kept: what each was, by its name.
+    """
+
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+        self.kept: dict[str, LockedPath] = {}
+
+    def take(self, path: Path) -> None:
+        """Keep a file or link of the project. The command waits meanwhile."""
+        rooms = self._rooms
+        if rooms.territory.owner(path) != "project" or (path.is_dir() and not path.is_symlink()):
+            return
+        try:
+            entry = store_path(rooms.store, path, hasher=rooms.index.identify)
+        except (DrystoneError, OSError, sqlite3.Error):
+            return  # no file that could be kept, or no room to keep it: the command goes on all the same
+        self.kept[rooms.territory.name(path)] = LockedPath.of(entry)
