@@ -4,7 +4,8 @@
     python traffic.py --example
 
 Asks every half hour about all flights of the half hour after the next, each request with the moment at
-which it happens (`event_time`): that up to which the features in it are known. What became of the flights goes to `labels/late-arrival.parquet`, by prediction id.
+which it happens (`event_time`): its features are as of then. What became of the flights goes to
+`labels/late-arrival.parquet`, by prediction id.
 """
 
 import argparse

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from zipfile import ZipFile
 from zoneinfo import ZoneInfo
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -28,6 +31,7 @@ from drystone.features.api import features
 CARIBBEAN = ZoneInfo("Etc/GMT+4")
 NEW_YORK = ZoneInfo("America/New_York")
 FIRST, LAST = datetime(2013, 3, 8, tzinfo=NEW_YORK), datetime(2013, 3, 12, tzinfo=NEW_YORK)
+BEGINS = datetime(2013, 3, 10, tzinfo=NEW_YORK)  # the holdout of the slice
 
 
 class Flight:
@@ -40,6 +44,8 @@ class Flight:
         self.name = f"{day:%Y-%m-%d}T{clock}-{self.origin}-{self.carrier}{line['flight']}"
         leaves = day.replace(hour=int(clock[:2]), minute=int(clock[2:]), tzinfo=NEW_YORK)
         self.leaves = leaves.astimezone(UTC)
+        half = self.leaves.replace(minute=self.leaves.minute // 30 * 30)
+        self.asked = half - timedelta(minutes=30)
         zone = zones.get(line["dest"], CARIBBEAN)
         arrives = int(line["sched_arr_time"])
         due = day.replace(hour=arrives // 100, minute=arrives % 100, tzinfo=zone)
@@ -82,9 +88,9 @@ def folder(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def joined(folder: Path) -> list[dict[str, object]]:
     """Each flight of the slice with its features, as rows."""
     views = ("weather_at_origin", "carrier_delay", "origin_delay", "plane_delay")
-    names = ["flight_id", "sched_dep", "carrier", "origin", "tailnum", "departed_at", "landed_at"]
+    names = ["flight_id", "asked_at", "sched_dep", "carrier", "origin", "tailnum", "departed_at", "landed_at"]
     spine = pq.read_table(folder / "data" / "flights.parquet", columns=names)
-    rows: list[dict[str, object]] = features(Layout(folder), *views).at(spine, time="sched_dep").to_pylist()
+    rows: list[dict[str, object]] = features(Layout(folder), *views).at(spine, time="asked_at").to_pylist()
     return rows
 
 
@@ -99,7 +105,8 @@ def test_instants_are_those_of_the_standard_library(
     assert len(joined) == len(raw)
     for row in joined:
         flight = raw[str(row["flight_id"])]
-        assert (row["sched_dep"], row["departed_at"], row["landed_at"]) == (
+        assert (row["asked_at"], row["sched_dep"], row["departed_at"], row["landed_at"]) == (
+            flight.asked,
             flight.leaves,
             flight.left,
             flight.lands,
@@ -134,14 +141,15 @@ def test_the_carriers_delay_is_that_of_what_has_landed_in_the_24_hours_before(
     joined: list[dict[str, object]], raw: dict[str, Flight]
 ) -> None:
     for row in sampled(joined):
-        asked = raw[str(row["flight_id"])]
-        since = asked.leaves - timedelta(hours=24)
+        own = raw[str(row["flight_id"])]
+        since = own.asked - timedelta(hours=24)
         delays = [
             other.delay
             for other in raw.values()
-            if other.carrier == asked.carrier
+            if other is not own
+            and other.carrier == own.carrier
             and other.lands is not None
-            and since < other.lands <= asked.leaves
+            and since < other.lands <= own.asked
         ]
         assert row["carrier_landed_24h"] == len(delays)
         assert row["carrier_delay_24h"] == (pytest.approx(fmean(delays), rel=1e-12) if delays else None)  # type: ignore[arg-type]
@@ -153,12 +161,15 @@ def test_the_airports_delay_is_that_of_what_has_left_in_the_two_hours_before(
     joined: list[dict[str, object]], raw: dict[str, Flight]
 ) -> None:
     for row in sampled(joined):
-        asked = raw[str(row["flight_id"])]
-        since = asked.leaves - timedelta(hours=2)
+        own = raw[str(row["flight_id"])]
+        since = own.asked - timedelta(hours=2)
         held = [
             other.held
             for other in raw.values()
-            if other.origin == asked.origin and other.left is not None and since < other.left <= asked.leaves
+            if other is not own
+            and other.origin == own.origin
+            and other.left is not None
+            and since < other.left <= own.asked
         ]
         assert row["origin_departed_2h"] == len(held)
         assert row["origin_delay_2h"] == (pytest.approx(fmean(held), rel=1e-12) if held else None)  # type: ignore[arg-type]
@@ -168,14 +179,17 @@ def test_the_planes_delay_is_that_of_its_last_landing_within_a_day(
     joined: list[dict[str, object]], raw: dict[str, Flight]
 ) -> None:
     for row in sampled(joined):
-        asked = raw[str(row["flight_id"])]
+        own = raw[str(row["flight_id"])]
         landed = [
             (other.lands, other.delay)
             for other in raw.values()
-            if other.tail == asked.tail != "NA" and other.lands is not None and other.lands <= asked.leaves
+            if other is not own
+            and other.tail == own.tail != "NA"
+            and other.lands is not None
+            and other.lands <= own.asked
         ]
         last = max(landed, default=None)
-        recent = last is not None and asked.leaves - last[0] <= timedelta(hours=24)
+        recent = last is not None and own.asked - last[0] <= timedelta(hours=24)
         assert row["plane_delay"] == (last[1] if last and recent else None)
 
 
@@ -188,38 +202,97 @@ def test_the_weather_is_that_of_the_last_hour_that_is_over(
             if line["month"] == "3":
                 weather[line["origin"], datetime.fromisoformat(line["time_hour"])] = line
     for row in joined:
-        asked = raw[str(row["flight_id"])]
-        hour = asked.leaves.replace(minute=0) - timedelta(hours=1)
+        own = raw[str(row["flight_id"])]
+        hour = own.asked.replace(minute=0) - timedelta(hours=1)
         known = next(
             (
-                weather[asked.origin, hour - timedelta(hours=n)]
+                weather[own.origin, hour - timedelta(hours=n)]
                 for n in range(4)
-                if (asked.origin, hour - timedelta(hours=n)) in weather
+                if (own.origin, hour - timedelta(hours=n)) in weather
             ),
             None,
         )
         for name in ("temp", "humid", "wind_speed", "precip", "pressure", "visib"):
             text = known[name] if known else "NA"
-            assert row[name] == (None if text == "NA" else float(text)), (asked.name, name)
+            assert row[name] == (None if text == "NA" else float(text)), (own.name, name)
 
 
-def test_no_request_holds_its_answer(folder: Path) -> None:
-    for arguments in (
-        ["init", "-q"],
-        ["add", "-A"],
-        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"],
-    ):
-        subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
+def test_what_becomes_of_a_flight_changes_none_of_its_own_features(folder: Path, tmp_path: Path) -> None:
+    changed = tmp_path / "flights"
+    shutil.copytree(folder, changed)
+    table = pq.read_table(changed / "data" / "flights.parquet")
+    views = ("carrier_delay", "origin_delay", "plane_delay")
+    names = ["flight_id", "asked_at", "carrier", "origin", "tailnum"]
+    random = Random(1)
+    for row in random.sample(range(len(table)), 12):
+        known = table.slice(row, 1)
+        own = known.select(names)
+        before = features(Layout(folder), *views).at(own, time="asked_at")
+        for minutes in (-240, -90, 0, 600):  # also sooner than any flight leaves
+            at = own["asked_at"][0].as_py() + timedelta(minutes=minutes)
+            outcome = {"dep_delay": minutes, "arr_delay": minutes, "departed_at": at, "landed_at": at}
+            for name, value in outcome.items():
+                kind = known.schema.field(name)
+                known = known.set_column(known.schema.names.index(name), kind, [pa.array([value], kind.type)])
+            rows = [table.slice(0, row), known, table.slice(row + 1)]
+            pq.write_table(pa.concat_tables(rows), changed / "data" / "flights.parquet")
+            assert features(Layout(changed), *views).at(own, time="asked_at").equals(before)
+
+
+@pytest.fixture(scope="module")
+def built(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The slice with a model that learnt from its first two days, and its evaluation; what the steps said."""
+    built = tmp_path_factory.mktemp("built") / "flights"
+    shutil.copytree(folder, built)
+    params = (built / "params.toml").read_text()
+    (built / "params.toml").write_text(params.replace("2013-03-04", f"{BEGINS:%Y-%m-%d}"))
+    subprocess.run(["git", "init", "-q"], cwd=built, check=True)
     environ = {key: value for key, value in os.environ.items() if not key.startswith(("DRYSTONE_", "GIT_"))}
-    subprocess.run(
-        [sys.executable, "steps/features.py"], cwd=folder, env=environ, check=True, capture_output=True
-    )
-    training = pq.read_table(folder / "data" / "training.parquet")
-    month = pq.read_table(folder / "data" / "months" / "2013-04.parquet")
-    outcomes = pq.read_table(folder / "data" / "outcomes.parquet")
+    said = [
+        subprocess.run(
+            [sys.executable, f"steps/{step}.py"], cwd=built, env=environ, check=True, stdout=subprocess.PIPE
+        ).stdout.decode()
+        for step in ("features", "train", "evaluate")
+    ]
+    return built, "".join(said)
+
+
+def test_no_request_holds_its_answer(built: tuple[Path, str]) -> None:
+    data = built[0] / "data"
+    training = pq.read_table(data / "training.parquet")
+    month = pq.read_table(data / "months" / "2013-04.parquet")
+    outcomes = pq.read_table(data / "outcomes.parquet")
     assert training.column_names == [*month.column_names, "late"]
     assert training["late"].null_count == 0
     assert training.num_rows == outcomes.num_rows
     by_name = dict(zip(*(outcomes[name].to_pylist() for name in ("flight_id", "late")), strict=True))
     assert training["late"].to_pylist() == [by_name[name] for name in training["flight_id"].to_pylist()]
     assert training["sched_dep"].to_pylist() == sorted(training["sched_dep"].to_pylist())
+
+
+def test_the_model_learns_from_answers_known_when_the_holdout_begins(
+    built: tuple[Path, str], raw: dict[str, Flight]
+) -> None:
+    landed = [flight for flight in raw.values() if flight.lands is not None and flight.lands < BEGINS]
+    held = [flight for flight in raw.values() if flight.lands is not None and flight.asked >= BEGINS]
+    assert len(landed) + len(held) < sum(flight.lands is not None for flight in raw.values())
+    assert f"learnt from {len(landed):,} flights" in built[1]
+    assert f"on {len(held):,} flights" in built[1]
+
+
+def test_the_evaluation_holds_the_inputs_that_were_judged(built: tuple[Path, str]) -> None:
+    manifest = json.loads((built[0] / "models" / "late-arrival" / "model.json").read_text())
+    inputs = {field["name"] for field in manifest["signature"]["inputs"]}
+    assert {*inputs, "late", "probability"} <= set(
+        pq.read_schema(built[0] / "data" / "evaluation.parquet").names
+    )
+
+
+def test_all_flights_of_a_request_are_asked_about_at_its_time(folder: Path) -> None:
+    traffic = runpy.run_path(str(folder / "traffic.py"))
+    flights = pq.read_table(folder / "data" / "flights.parquet", columns=["flight_id", "asked_at"])
+    requests = list(traffic["requests"](flights))
+    moments = [set(request["asked_at"].to_pylist()) for request in requests]
+    assert all(len(moment) == 1 for moment in moments)
+    assert len(set.union(*moments)) == len(moments)
+    assert pa.concat_tables(requests).equals(flights)

@@ -7,7 +7,8 @@ half an hour or more before it is to leave.
 - `data/outcomes.parquet`: the answers of those, with the moment at which each was known
 
 Months are those of UTC, in which a deployment's windows are counted; the last flights of New Year's Eve
-are asked about in 2014 and are in none. A flight that was cancelled or diverted never arrives: it has no answer.
+are asked about in 2014 and are in none. A flight that was cancelled or diverted never arrives: it has
+no answer.
 """
 
 from pathlib import Path

@@ -9,8 +9,8 @@ awk '
   END {
     if (!value["n"]) exit 1
     print "# Will a flight from New York arrive more than 15 minutes late?\n"
-    printf "Asked half an hour before the half hour in which it is to leave. Judged on %d flights that the model had not seen, of which\n", value["n"]
-    printf "%.1f %% were late.\n\n", 100 * value["late_share"]
+    print "Asked 30 to 59 minutes before it is to leave."
+    printf "Judged on %d flights that the model had not seen, of which %.1f %% were late.\n\n", value["n"], 100 * value["late_share"]
     print "| | value | 95 % interval |\n|---|---:|---:|"
     printf "| area under the ROC curve | %.3f | %.3f to %.3f |\n", value["auc"], value["auc_low"], value["auc_high"]
     printf "| Brier score | %.4f | |\n", value["brier"]

@@ -99,7 +99,7 @@ def key_pairs(table: pa.Table, view: Prepared, aliases: Mapping[str, str]) -> li
                 at=view.at,
                 hints=[
                     *_columns(column, table.column_names),
-                    f"where it has another name: `--key COLUMN={key}`, in Python `keys={{'COLUMN': '{key}'}}`",
+                    f"if it has another name: `--key COLUMN={key}`, in Python `keys={{'COLUMN': '{key}'}}`",
                 ],
             )
     return pairs
