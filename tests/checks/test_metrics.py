@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from drystone.checks.intervals import Estimate, wilson
+from drystone.checks.intervals import Estimate
 from drystone.checks.metrics import METRICS, Predictions, Unknown, difference, estimate
 from drystone.core.errors import UsageError
+from drystone.core.intervals import wilson
 
 
 def sample(n: int = 400, seed: int = 1, *, groups: bool = False) -> Predictions:

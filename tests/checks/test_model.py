@@ -96,7 +96,14 @@ def test_a_better_model_is_not_worse_than_the_champion(bench: Bench, champion: C
     assert claim.why == "the value is the difference to `model:late-arrival@v1`"
     assert claim.value is not None
     assert claim.value > 0.1
-    assert "model:late-arrival@v1" in bench.log.read
+    assert (claim.opponent, claim.against) == ("champion", bench.log.read["model:late-arrival@v1"].object)
+
+
+def test_to_name_a_model_is_not_to_judge_it(bench: Bench) -> None:
+    named = bench.model("late-arrival")
+    assert not bench.log.judged
+    assert named.signature.inputs
+    assert set(bench.log.judged) == {"model:late-arrival"}
 
 
 def test_a_worse_model_is_worse_than_the_champion_also_where_lower_is_better(
@@ -112,15 +119,15 @@ def test_a_worse_model_is_worse_than_the_champion_also_where_lower_is_better(
 
 def test_without_a_champion_there_is_nothing_to_be_worse_than(bench: Bench) -> None:
     assert judged(bench).not_worse_than("champion")
-    assert (
-        bench.last.why == "`model:late-arrival` has no `champion` yet, so there is nothing to be worse than"
-    )
+    assert bench.last.why == "no champion yet to compare with"
+    assert (bench.last.opponent, bench.last.against) == ("champion", "")
 
 
 def test_the_champion_is_not_worse_than_itself(bench: Bench, champion: Champion) -> None:
     champion("good")
     assert judged(bench).not_worse_than("champion", margin=0)
     assert "itself" in bench.last.why
+    assert bench.last.against == bench.last.subject
 
 
 def test_a_misspelt_alias_is_no_missing_champion(bench: Bench, champion: Champion) -> None:
@@ -216,6 +223,9 @@ MISUSE: list[tuple[Any, str]] = [
     (lambda b: judged(b).invariant(shuffled("dealy")), "the model has no input `dealy`"),
     (lambda b: judged(b).invariant(lambda c: {"x": c["hour"]}), "the model has no input `x`"),
     (lambda b: judged(b).faster_than(5, rows=0), "a call needs rows"),
+    (lambda b: judged(b).metric("auc") >= float("nan"), "a claim needs a number as its threshold"),
+    (lambda b: judged(b).by("carrier").metric("auc") <= float("nan"), "a claim needs a number"),
+    (lambda b: judged(b).direction("delay", max=float("nan")), "a claim needs a number"),
     (lambda b: b.model("late-arival"), "no model named `late-arival`"),
     (lambda b: b.model("late-arrival@v9"), "no model named `late-arrival`"),
 ]

@@ -10,7 +10,7 @@ import msgspec
 from drystone.checks.claims import Claim, Part
 from drystone.checks.conversation import CheckSession
 from drystone.checks.outcome import Outcome, Uncollected
-from drystone.checks.report import markdown, rows, summary, write
+from drystone.checks.report import lines, markdown, rows, summary, write
 from drystone.checks.report_html import html
 
 HOSTILE = "<script>alert('|`*x*`|')</script>&\n# [a](b)"
@@ -78,6 +78,18 @@ def test_a_row_says_what_was_found_and_required() -> None:
         "unsure",
     )
     assert (row.measured, row.required) == ("0.71 [0.66, 0.75] n=1,200", ">= 0.7")
+
+
+def test_a_claim_that_holds_for_want_of_an_opponent_says_so() -> None:
+    claim = Claim("auc", "b3:0", "model:m", "pass", 0.9, (0.8, 0.95), 900, ">= 0.7")
+    alone = Claim("auc not worse than champion", "b3:0", "model:m", "pass", threshold="> -0.01")
+    alone = msgspec.structs.replace(alone, opponent="champion", against="")
+    (line,) = lines([outcome(claims=(alone,))])
+    words = "auc not worse than champion (no champion yet to compare with)"
+    assert line.found == f"{words}, required > -0.01"
+    assert lines([outcome(claims=(claim, alone))])[0].found == f"2 claims hold; {words}"
+    cases = [outcome(f"test_a[{case}]", claims=(claim, alone)) for case in range(2)]
+    assert lines(cases)[0].found == f"2 cases, 4 claims hold; {words}; {words}"
 
 
 def test_markdown_tells_what_needs_attention_first() -> None:

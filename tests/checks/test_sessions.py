@@ -185,6 +185,36 @@ def test_a_version_is_judged_as_it_is_in_the_store_and_its_gate_reads_that(proje
     assert not gates.evaluate(project.ledger, worse, "champion").passed, "the model in the work tree is poor"
 
 
+def test_a_comparison_is_recorded_with_its_opponent_and_the_gate_wants_the_one_there_is(
+    project: Project,
+) -> None:
+    first = project.register()
+    project.check("""
+        def test_alone(model, data):
+            model.on(data("evaluation"), label="late").not_worse_than("champion")
+
+        def test_beside_another(model, data):
+            on = model.on(data("evaluation"), label="late")
+            on.metric("auc") >= 0.6
+            on.not_worse_than("champion")
+
+        def test_idle(model):
+            assert model("late-arrival")
+    """)
+    assert [record.against for record in project.test(first).evidence] == ["", None, ""]
+    gates.promote(project.ledger, first, "champion", by=None, clock=SystemClock())
+    (project.root / "models" / "late-arrival" / "NOTES").write_text("the same model")
+    second = project.register()
+    assert {record.against for record in project.test(second).evidence} == {first.object, None}
+    gates.promote(project.ledger, second, "champion", by=None, clock=SystemClock())
+    refusals = gates.evaluate(project.ledger, first, "champion").refusals
+    assert [one.check.partition("::")[2] for one in refusals] == [
+        "test_alone",
+        "test_beside_another[auc not worse than champion]",
+    ]
+    assert {one.verdict for one in refusals} == {"missing"}
+
+
 def test_a_session_about_data_runs_the_checks_of_that_data(project: Project) -> None:
     from drystone.objects.tree import store_path
     from drystone.registry.versions import register
@@ -304,6 +334,9 @@ def test_a_file_that_cannot_be_read_fails_the_session_and_the_others_count_under
     assert broken.path == "checks/broken.py"
     assert "nonexistent_module" in broken.why
     assert session.verdict == "fail"
+    version = project.register()
+    findings = gates.evaluate(project.ledger, version, "champion").findings
+    assert [(one.check, one.verdict) for one in findings] == [("checks/broken.py", "missing")]
 
 
 def test_an_interrupt_ends_the_process_and_the_run(project: Project) -> None:

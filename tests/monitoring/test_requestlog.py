@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,27 @@ def test_nan_and_infinity_of_lenient_writers_are_read(tmp_path: Path) -> None:
     ((answers,),) = [tuple(window.values()) for window in read(tmp_path, "month").windows.values()]
     found = sample(answers.inputs["x"], "number")
     assert (found.missing, found.numbers.tolist()) == (1, [1.5, float("inf")])
+
+
+@pytest.mark.parametrize("length", ["month", "week", "day"])
+def test_a_time_beyond_the_calendar_is_passed_over_and_counted(tmp_path: Path, length: Any) -> None:
+    times = ["2262-04-11T10:00:00Z", "1677-09-21T01:00:00Z", "2300-01-01", "0001-01-01T00:00:00Z"]
+    (tmp_path / "2013-04-01.jsonl").write_text(line("a") + "".join(line(time, time) for time in times[:2]))
+    (tmp_path / "2013-04-02.jsonl").write_text(line("b") + "".join(line(time, time) for time in times[2:]))
+    found = read(tmp_path, length)
+    assert ([one for _, _, answers in found.groups() for one in answers.ids], found.n) == (["a", "b"], 2)
+    assert found.skipped.notes() == [
+        "of the request log 4 lines passed over as dated outside the years 1678 to 2261"
+    ]
+
+
+def test_what_is_no_file_is_passed_over_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "2013-04-01.jsonl").write_text(line("a"))
+    (tmp_path / "x.jsonl").mkdir()
+    os.mkfifo(tmp_path / "y.jsonl")
+    (tmp_path / "z.jsonl").symlink_to(tmp_path / "nowhere")
+    found = read(tmp_path, "month")
+    assert (found.n, found.skipped.notes()) == (1, ["of the request log 3 items passed over as no file"])
 
 
 values = st.one_of(

@@ -57,8 +57,8 @@ def test_a_verdict_that_stands_is_not_written_again(world: World) -> None:
 
 
 def test_late_labels_restate_the_window_of_the_prediction(world: World) -> None:
-    model = world.model(n=20_000)
-    world.serve(model, APRIL, 6000)
+    model = world.model()
+    world.serve(model, APRIL, 2000, signal=2.5)
     world.serve(model, MAY, 2000, signal=0.2)
     before = world.judge()
     assert [one.judged.performance for one in before.windows] == [(), ()]

@@ -52,24 +52,36 @@ def monitor(world: World) -> Callable[..., Said]:
 def test_a_window_is_a_line_with_verdict_performance_and_drift(
     world: World, monitor: Callable[..., Said]
 ) -> None:
-    model = world.model(n=20_000)
-    world.serve(model, APRIL, 6000)
+    model = world.model()
+    world.serve(model, APRIL, 1500, signal=2.5)
     world.serve(model, MAY, 1500, signal=0.2)
     world.serve(model, JUNE, 500, shift=1.0)
-    world.write_labels(world.labels[:7500])
+    world.write_labels(world.labels[:3000])
     said = monitor("late-arrival")
     assert said.code == 1
     assert max(map(len, said.out.splitlines())) <= 100
     title, head, april, may, june, *_ = said.out.splitlines()
-    assert title == "late-arrival  8,000 predictions, 3 months, 7,500 labels from labels/late-arrival.parquet"
+    assert title == "late-arrival  3,500 predictions, 3 months, 3,000 labels from labels/late-arrival.parquet"
     assert head.split("  ")[0] == "window"
-    assert april.startswith("2013-04  pass     6,000  auc 0.") and april.endswith(" 100 %  -")
+    assert april.startswith("2013-04  pass     1,500  auc 0.") and april.endswith(" 100 %  -")
     assert may.startswith("2013-05  fail")
     assert june.startswith("2013-06  unsure     500  -") and "probability 0." in june and june.endswith("+1")
     assert "\n2013-05  fail: AUC 0." in said.out
     assert "\n2013-06  unsure: drifted; whether that matters is open: 0 labels so far; about " in said.out
     assert "\nwhat moved in 2013-06" in said.out
     assert said.err == ""
+
+
+def test_a_measure_that_fell_beside_the_headline_is_a_note_that_says_which_one_decides(
+    world: World, monitor: Callable[..., Said]
+) -> None:
+    rows = world.rows(1500, signal=2.5)
+    rows["outputs"]["probability"] = [one**0.25 for one in rows["outputs"]["probability"]]
+    world.serve(world.model(), APRIL, 1500, rows=rows)
+    world.write_labels()
+    said = monitor()
+    assert "\n2013-04  note: auc decides and passed; worse than the reference: " in said.out
+    assert said.code == 0
 
 
 def test_drift_alone_is_a_notice_unless_it_is_asked_to_fail(

@@ -28,6 +28,16 @@ def test_a_time_lies_in_its_calendar_window(length: WindowLength, start: str, en
     assert windows.name(found, length) == name
 
 
+@pytest.mark.parametrize("length", windows.LENGTHS)
+def test_only_times_with_a_window_in_64_bits_have_one(length: WindowLength) -> None:
+    ends = [from_iso("1678-01-01"), from_iso("2262-01-01") - 1]
+    outside = [ends[0] - 1, ends[1] + 1, from_iso("2262-04-11"), -(2**63), 2**63 - 1]
+    assert windows.has_window(np.array(ends + outside)).tolist() == [True, True] + [False] * 5
+    for time, start in zip(ends, windows.starts(np.array(ends), length).tolist(), strict=True):
+        span = windows.span(start, length)
+        assert -(2**63) <= span.start <= time < span.end < 2**63
+
+
 @given(st.datetimes(datetime(1700, 1, 1), datetime(2250, 1, 1)), st.sampled_from(windows.LENGTHS))
 def test_windows_cover_time_without_gap_or_overlap(moment: datetime, length: WindowLength) -> None:
     since = moment.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)

@@ -407,6 +407,15 @@ def test_no_bytes_as_a_manifest_do_harm(tmp_path_factory: pytest.TempPathFactory
         read_manifest(path)
 
 
+def test_a_bad_manifest_is_found_where_it_lies_in_the_project(tmp_path: Path) -> None:
+    path = tmp_path / "models" / "teams" / "bad"
+    path.mkdir(parents=True)
+    (path / "model.json").write_text("{")
+    with pytest.raises(ProjectInvalid) as raised:
+        read_manifest(path)
+    assert raised.value.at == ("models/teams/bad/model.json",)
+
+
 def test_a_file_that_is_no_model_is_refused(saved: Path) -> None:
     (saved / "model.onnx").write_bytes(b"not onnx")
     with pytest.raises(ProjectInvalid, match="not a runnable ONNX file"):

@@ -113,6 +113,21 @@ def test_an_override_is_recorded_with_its_reason(promote: Promote, judged: Judge
     assert (_champion(ledger).gate, _champion(ledger).reason) == ("overridden", "the old one broke")
 
 
+def test_an_override_that_was_not_needed_is_told_and_recorded(
+    promote: Promote, judged: Judged, ledger: Ledger
+) -> None:
+    judged("aa", "pass")
+    said = promote("churn@v1", "champion", "--override", "in a hurry")
+    assert "the gate passed without the override; its reason is recorded all the same" in said.err
+    assert (_champion(ledger).gate, _champion(ledger).reason) == ("passed", "in a hurry")
+
+
+def test_data_are_not_advised_to_be_served(promote: Promote, registering: Registering) -> None:
+    registering("flights", "dd", kind="data")
+    said = promote("data:flights", "champion")
+    assert (said.code, "serve" in said.err) == (0, False)
+
+
 def test_a_dry_run_moves_nothing(promote: Promote, judged: Judged, ledger: Ledger) -> None:
     judged("aa", "pass")
     assert "`model:churn@v1` would be @champion" in promote("churn@v1", "champion", "--dry-run").out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 import pytest
 
@@ -160,16 +161,16 @@ def test_a_page_keeps_its_place_while_runs_are_added(visit, empty) -> None:
 def test_a_page_asks_the_index_no_more_often_for_more_runs(
     visit, crowd, empty, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    from drystone.server.reader import Snapshot
+    from drystone.ledger.ledger import Ledger
 
     counts = []
-    original = Snapshot.query
+    original = Ledger.query
 
     def counting(self, *arguments):  # type: ignore[no-untyped-def]
         counts[-1] += 1
         return original(self, *arguments)
 
-    monkeypatch.setattr(Snapshot, "query", counting)
+    monkeypatch.setattr(Ledger, "query", counting)
     for index in range(12):
         empty.end(
             empty.begin(("train", "ingest", "report")[index % 3]), "failed" if index == 7 else "succeeded"
@@ -181,11 +182,15 @@ def test_a_page_asks_the_index_no_more_often_for_more_runs(
 
 
 def test_journals_are_looked_at_once_per_page(visit, project, monkeypatch: pytest.MonkeyPatch) -> None:
-    from drystone.ledger.ledger import Ledger
-
     looked = []
-    original = Ledger.refresh
-    monkeypatch.setattr(Ledger, "refresh", lambda self: (looked.append(1), original(self))[1])
+    original = os.scandir
+    journals = str(project.layout.journals)
+
+    def counting(path: object) -> object:
+        looked.extend([1] if str(path) == journals else [])
+        return original(path)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "scandir", counting)
     visit(project).get("/models/late-arrival/v2")
     assert len(looked) == 1
 

@@ -76,11 +76,19 @@ def test_a_port_in_use_is_a_conflict_with_a_way_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("host", "port"),
-    [("192.0.2.1", 0), ("no such host.invalid", 0), ("127.0.0.1", 99_999), ("127.0.0.1", -1)],
+    [
+        ("192.0.2.1", 0),
+        ("no such host.invalid", 0),
+        ("a..b", 0),
+        ("a" * 70, 0),
+        ("127.0.0.1", 99_999),
+        ("127.0.0.1", -1),
+    ],
 )
 def test_an_impossible_address_is_an_error_of_usage(tmp_path: Path, host: str, port: int) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as caught:
         serve(Layout(tmp_path), host=host, port=port, ready=lambda *_: None)
+    assert caught.value.exit == 2 and "--host" in caught.value.hints[0]
 
 
 def test_the_pages_are_in_the_package(repository: Path) -> None:

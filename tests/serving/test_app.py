@@ -68,6 +68,18 @@ def test_another_content_type_is_refused(server: Deployed, path: str, kind: str)
     assert "application/json" in response.json()["hint"]
 
 
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("encoding", ["gzip", "br", "gzip, identity"])
+def test_a_compressed_body_is_refused_by_the_name_of_its_encoding(
+    server: Deployed, path: str, encoding: str
+) -> None:
+    response = server.client.post(path, content=b"\x1f\x8b", headers={"Content-Encoding": encoding})
+    assert (response.status_code, response.json()["field"]) == (415, "Content-Encoding")
+    assert encoding in response.json()["error"]
+    plain = {"Content-Encoding": "identity"}
+    assert server.client.post(path, content=b"{}", headers=plain).status_code == 400
+
+
 @pytest.mark.parametrize(
     "kind", ["application/json", "Application/JSON; charset=utf-8", 'application/json;charset="UTF-8"']
 )

@@ -184,11 +184,27 @@ def test_no_rows_are_refused(server: Deployed) -> None:
 
 
 @pytest.mark.parametrize(
-    "time", ["yesterday", "", 5, True, "0001-01-01T00:00:00+14:00", "9999-01-01", "1969-12-31"]
+    "time",
+    [
+        "yesterday",
+        "",
+        5,
+        True,
+        "0001-01-01T00:00:00+14:00",
+        "9999-01-01",
+        "2262-04-11",
+        "2025-01-01",
+        "1969-12-31",
+    ],
 )
 def test_an_event_time_that_is_none_is_refused(server: Deployed, time: Any) -> None:
     response = server.infer(parameters={"event_time": time})
     assert (response.status_code, response.json()["field"]) == (400, "event_time")
+
+
+def test_rows_may_happen_within_a_year(server: Deployed) -> None:
+    # the server's clock stands in November 2023
+    assert server.infer(parameters={"event_time": "2024-11-01"}).status_code == 200
 
 
 def test_an_unknown_output_is_refused(server: Deployed) -> None:

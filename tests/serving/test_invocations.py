@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -62,6 +63,11 @@ def test_csv_is_taken_and_an_empty_cell_is_a_missing_value(server: Deployed) -> 
         ("hour,carrier,delay,wind\n1_0,UA,2,3\n", "`hour` is a string"),
         ("hour,carrier,delay,wind\n1,UA,nan,3\n", "`delay` is a string"),
         ("hour,carrier,delay,wind\n,UA,2,3\n", "`hour` is missing"),
+        ("hour,carrier,delay,wind\n1,,2,3\n", "`carrier` is missing"),
+        (f"hour,carrier,delay,wind\n{'1' * 5000},UA,2,3\n", "`hour` is a number"),
+        (f"hour,carrier,delay,wind\n1,UA,{'1' * 5000},3\n", "`delay` has a value out of range"),
+        ("hour,carrier,delay,wind\n1,UA,1e9999,3\n", "`delay` has a value out of range"),
+        ("hour,carrier,delay,wind\n1,UA,1e39,-1e999\n", "`wind` has a value out of range"),
         ('hour,carrier,delay,wind\n1,"UA,2,3\n', "not CSV"),
         ("hour,carrier,delay,wind\n1,\xff,2,3\n", "not CSV"),
     ],
@@ -102,6 +108,7 @@ def test_the_event_time_is_a_parameter(server: Deployed) -> None:
         ({"inputs": {**{name: [value] for name, value in ROW.items()}, "hour": [1, 2]}}, "`hour` has 2 rows"),
         ({"instances": [{**ROW, "hour": None}]}, "`hour` is missing"),
         ({"instances": [{**ROW, "hour": "x"}]}, "`hour` is a string"),
+        ({"instances": [{**ROW, "delay": 10**400}]}, "out of range"),
         ({"instances": [ROW], "params": {"event_time": "soon"}}, "`event_time`"),
         ({"instances": [ROW], "params": 3}, "expected `object | null`"),
     ],
@@ -110,6 +117,13 @@ def test_what_does_not_fit_is_refused(server: Deployed, body: Any, words: str) -
     response = server.invoke(body)
     assert response.status_code == 400
     assert words in response.json()["error"]
+
+
+def test_a_number_beyond_all_floats_is_refused(server: Deployed) -> None:
+    body = json.dumps({"instances": [ROW]}).replace("12.5", "1e9999")
+    response = server.client.post("/invocations", content=body)
+    assert response.status_code == 400
+    assert "out of range" in response.json()["error"]
 
 
 @pytest.mark.parametrize("path", ["/ping", "/health"])

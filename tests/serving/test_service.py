@@ -180,6 +180,19 @@ def test_a_port_that_is_taken_is_refused(project: Layout) -> None:
     assert "--port 0" in json.loads(done.stdout)["error"]["hints"][0]
 
 
+@pytest.mark.parametrize("host", ["::nowhere", "a..b", "192.0.2.1"])
+def test_a_host_that_is_no_address_of_this_machine_is_a_mistake_of_usage(project: Layout, host: str) -> None:
+    code, error = _refused(project, "late-arrival", "--host", host)
+    assert (code, error["message"]) == (2, f"cannot listen on `{host}`")
+    assert "--host 127.0.0.1" in error["hints"][0]
+
+
+@pytest.mark.parametrize("threads", ["0", "-3"])
+def test_fewer_threads_than_one_are_refused(project: Layout, threads: str) -> None:
+    code, error = _refused(project, "late-arrival", f"--threads={threads}")
+    assert (code, error["message"]) == (2, f"not a number of threads: {threads}")
+
+
 def test_a_damaged_model_is_not_served(project: Layout) -> None:
     largest = max(project.objects.rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else 0)
     largest.chmod(0o644)

@@ -9,11 +9,12 @@ from typing import Any, Literal
 import numpy as np
 
 from drystone.checks.claims import Judgement, number
-from drystone.checks.intervals import MIN_UNITS, Array, Estimate, Z, wilson
+from drystone.checks.intervals import MIN_UNITS, Estimate
 from drystone.checks.measures import check_threshold, judge
 from drystone.checks.metrics import Unknown
 from drystone.checks.scoring import Answers
 from drystone.core.errors import UsageError
+from drystone.core.intervals import Array, Z, wilson
 from drystone.core.suggest import similar
 
 Columns = dict[str, Array]

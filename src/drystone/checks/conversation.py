@@ -144,7 +144,7 @@ class Conversation:
         }.items():
             one = self._outcomes.get(check)
             about, verdict = (one.about, one.verdict) if one is not None else ((), None)
-            entry = {"check": check, "kind": kind, "about": about, "verdict": verdict}
+            entry: dict[str, object] = {"check": check, "kind": kind, "about": about, "verdict": verdict}
             if one is not None and (opponents := self._opponents(one)):
                 entry["opponents"] = opponents
             entries.append(entry)

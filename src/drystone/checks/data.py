@@ -19,11 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from drystone.checks.claims import Claim, ClaimLog, holds, number
-from drystone.checks.intervals import wilson
 from drystone.checks.subjects import Subject, Subjects
 from drystone.checks.tables import Condition, Operator, Rows, missing, present, scalar_like
 from drystone.core.clock import from_iso, to_iso
 from drystone.core.errors import UsageError
+from drystone.core.intervals import wilson
 from drystone.ledger.facts import Verdict
 
 _PERIODS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}

@@ -14,17 +14,13 @@ import numpy as np
 from drystone.checks.intervals import (
     MAX_UNITS,
     MIN_UNITS,
-    Array,
     Estimate,
-    Z,
-    auc_interval,
-    delong,
     percentile_interval,
     resampled_areas,
     resampled_sums,
-    wilson,
 )
 from drystone.core.errors import UsageError
+from drystone.core.intervals import Array, Z, auc_interval, delong, wilson
 from drystone.core.suggest import similar
 
 #: With fewer rows of either class DeLong's variance is too rough to judge by.

@@ -12,13 +12,14 @@ from drystone.checks import behaviour
 from drystone.checks.behaviour import Perturbation
 from drystone.checks.claims import Claim, ClaimLog, Judgement
 from drystone.checks.data import Data
-from drystone.checks.intervals import Array, Estimate
+from drystone.checks.intervals import Estimate
 from drystone.checks.measures import Measure, SlicedMeasure
 from drystone.checks.metrics import Predictions, Unknown, difference, estimate, find
 from drystone.checks.scoring import Answers, binary_of, labels_of, slices_of
 from drystone.checks.subjects import Subject, Subjects
 from drystone.checks.tables import Rows, as_numpy
 from drystone.core.errors import UsageError
+from drystone.core.intervals import Array
 from drystone.core.refs import Reference, is_valid_alias
 from drystone.core.signature import Signature
 from drystone.registry.loading import load
@@ -184,10 +185,11 @@ class Judged:
             )
         answers = Answers(subjects, theirs, predictor_of(subjects, theirs), self._rows, **self._names)
         gap = difference(metric, self._predictions(metric), self._predictions(metric, answers))
-        compared = {"opponent": other, "against": theirs.object}
-        measure = Measure(
-            name, gap, lambda *given, **rest: self._compared(theirs.about, *given, **compared, **rest)
-        )
+
+        def record(*given: Any, **rest: Any) -> Judgement:
+            return self._compared(theirs.about, *given, opponent=other, against=theirs.object, **rest)
+
+        measure = Measure(name, gap, record)
         return measure > limit if higher else measure < limit
 
     def invariant(self, perturbation: Perturbation, *, tolerance: float = 0.0, max: float = 0.0) -> Judgement:  # noqa: A002

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from drystone.checks.intervals import Array
 from drystone.checks.subjects import Subject, Subjects
 from drystone.checks.tables import Rows, as_numpy, missing
 from drystone.core.errors import UsageError, WorkFailed
+from drystone.core.intervals import Array
 from drystone.core.suggest import similar
 from drystone.registry.predictor import Predictor
 

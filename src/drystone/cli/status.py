@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drystone.cli.context import Context
@@ -30,6 +31,7 @@ def run(arguments: Namespace, context: Context) -> int:
     project = context.project()
     with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
         found = status(workspace)
+    others = _others(project.layout.root)
     if arguments.json:
         context.json(
             {
@@ -37,11 +39,25 @@ def run(arguments: Namespace, context: Context) -> int:
                 "clean": found.clean,
                 "tracked": [_document(item) for item in found.tracked],
                 "unknown": [printable(path) for path in found.unknown],
+                "others": {printable(path): why for path, why in others.items()},
             }
         )
         return 0
     _print(found, context)
+    for path, why in others.items():
+        context.note(f"note: `{printable(path)}` is not a step because {why}")
     return 0
+
+
+def _others(root: Path) -> dict[str, str]:
+    """Files that match no convention, and why."""
+    from drystone.core.errors import Conflict
+    from drystone.pipeline.steps import discover
+
+    try:
+        return discover(root).others
+    except Conflict as error:
+        return dict.fromkeys(error.at, error.message)
 
 
 def _print(found: WorkspaceStatus, context: Context) -> None:

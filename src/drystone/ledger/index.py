@@ -42,11 +42,14 @@ class Index:
     Attributes:
         note: a sentence for the user if the index was rebuilt or is in memory, else None.
         indexed: how many facts have been entered since the index was opened.
+        steady: whether questions are answered from what the first of them found in the journals.
     """
 
     def __init__(self, layout: Layout) -> None:
         self.note: str | None = None
         self.indexed = 0
+        self.steady = False
+        self._fresh = False
         self._layout = layout
         self._database: sqlite3.Connection | None = None
         self._in_memory = False
@@ -56,12 +59,14 @@ class Index:
         if self._database is not None:
             self._database.close()
             self._database = None
+            self._fresh = False
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[Any]:
         """Rows, after everything in the journals has been entered."""
 
         def ask(database: sqlite3.Connection) -> list[Any]:
-            self._refresh(database)
+            if not (self.steady and self._fresh):
+                self._refresh(database)
             return database.execute(sql, parameters).fetchall()
 
         return self._on_database(ask)
@@ -87,6 +92,7 @@ class Index:
             with _transaction(database):
                 for path in sorted(grown):
                     self._enter(database, path)
+        self._fresh = True
 
     def _journals(self) -> list[tuple[Path, int]]:
         try:

@@ -150,6 +150,11 @@ class Ledger:
         """Rows of the up-to-date index. For the modules of this room, which know its tables."""
         return self._index.query(sql, parameters)
 
+    def steady(self) -> Self:
+        """From now on look at the journals once, however many questions follow: one picture for a page."""
+        self._index.steady = True
+        return self
+
     def refresh(self) -> None:
         """Index whatever the journals hold beyond what was indexed before."""
         self._index.refresh()

@@ -162,7 +162,8 @@ def find(layout: Layout, prediction: str) -> LoggedPrediction | None:
     if not is_run_id(prediction):
         return None
     made = id_time(prediction)
-    files = [(path.stat().st_mtime_ns, path) for path in layout.requests.glob(f"*/*{_SUFFIX}")]
+    logs = [path for path in layout.requests.glob(f"*/*{_SUFFIX}") if path.is_file()]
+    files = [(path.stat().st_mtime_ns, path) for path in logs]
     # A file's time is that of its last line: one from before the id was made can hold it only if
     # clocks were moved or files copied.
     for _, path in sorted(files, key=lambda file: (file[0] < made, file[0])):

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from scipy.stats import false_discovery_control
 
 from drystone.ledger.facts import FeatureVerdict, Performance, Verdict
+from drystone.monitoring.failures import is_breach, is_drift
 from drystone.monitoring.two_sample import Comparison
 
 FALSE_ALARMS = 0.05
@@ -46,16 +47,6 @@ def _feature(name: str, found: Comparison, p: float | None) -> FeatureVerdict:
 def broken(name: str, why: str) -> FeatureVerdict:
     """The verdict of a feature that breaks its contract: `fail`, without p-value and effect."""
     return FeatureVerdict(name, "fail", why=why)
-
-
-def is_breach(feature: FeatureVerdict) -> bool:
-    """Whether a feature failed by breaking its contract and not by drifting."""
-    return feature.verdict == "fail" and feature.p is None
-
-
-def is_drift(feature: FeatureVerdict) -> bool:
-    """Whether a feature failed by drifting."""
-    return feature.verdict == "fail" and feature.p is not None
 
 
 def window(features: Sequence[FeatureVerdict], headlines: Sequence[Performance]) -> tuple[Verdict, str]:

@@ -28,7 +28,6 @@ Z = 1.959963984540054
 #: Fewer labels than this, or of either class, are not judged.
 ENOUGH, ENOUGH_OF_CLASS = 30, 10
 _TINY = 1e-15
-_MORE_REFERENCE = "the reference sample needs more labels"
 
 
 class Estimate(NamedTuple):
@@ -161,15 +160,16 @@ def _verdict(
     if loss.high <= margin:
         return "pass", ""
     needed = _needed(labelled, loss, margin)
-    rest = _MORE_REFERENCE if needed is None else f"about {needed:,} labels would do"
+    rest = f"about {needed:,} labels would do" if needed is not None else _reference_needs_more(loss)
     return "unsure", f"{title} is {loss.low:.3f} to {loss.high:.3f} worse, {margin:.3f} is allowed; {rest}"
 
 
 def _would_do(measure: Measure, reference: Outcomes, before: Estimate, margin: float) -> str:
     """How many labels would do if the window were like the reference."""
-    needed = _needed(len(reference.label), _loss(measure, before, before), margin)
+    loss = _loss(measure, before, before)
+    needed = _needed(len(reference.label), loss, margin)
     if needed is None:
-        return f"; {_MORE_REFERENCE}"
+        return f"; {_reference_needs_more(loss)}"
     least = float(ENOUGH)
     if reference.task == "binary":
         least = max(least, ENOUGH_OF_CLASS / max(_rarer_share(reference), 1e-6))
@@ -184,6 +184,12 @@ def _needed(labelled: int, loss: Loss, margin: float) -> int | None:
     error, error_before = loss.more if loss.value <= margin else loss.less
     room = (margin - loss.value) ** 2 - error_before**2
     return round_up(labelled * error**2 / room) if room > 0 else None
+
+
+def _reference_needs_more(loss: Loss) -> str:
+    error, error_before = map(max, zip(loss.less, loss.more, strict=True))
+    which = "the reference sample needs" if error_before >= error else "both samples need"
+    return f"{which} more labels"
 
 
 def _rarer(outcomes: Outcomes) -> str:

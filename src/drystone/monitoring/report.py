@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from drystone.ledger.facts import FeatureVerdict, WindowJudged
-from drystone.monitoring.decision import is_drift
+from drystone.monitoring.failures import is_drift
 from drystone.monitoring.requestlog import Skipped
 from drystone.monitoring.windows import WindowLength
 
@@ -116,9 +116,12 @@ class MonitorReport(NamedTuple):
             if window.why:
                 found.append(Reason(window.name, window.judged.verdict, window.why))
             elif window.judged.verdict == "pass":
-                fell = [one.metric for one in window.judged.performance[1:] if one.verdict == "fail"]
+                measures = window.judged.performance
+                fell = [one.metric for one in measures if one.verdict == "fail"]
                 if fell:
-                    found.append(Reason(window.name, "note", f"worse than the reference: {', '.join(fell)}"))
+                    decided = f"{measures[0].metric} decides and passed"
+                    why = f"{decided}; worse than the reference: {', '.join(fell)}"
+                    found.append(Reason(window.name, "note", why))
         return found
 
     def notes(self) -> list[str]:

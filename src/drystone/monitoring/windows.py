@@ -16,9 +16,7 @@ _DAY = 86_400 * 10**9
 _MONDAY = 3
 #: The years that nanoseconds in 64 bits hold whole, with every window that touches them.
 FIRST_YEAR, LAST_YEAR = 1678, 2261
-_FIRST, _END = (
-    int(np.datetime64(f"{year}", "ns").astype(np.int64)) for year in (FIRST_YEAR, LAST_YEAR + 1)
-)
+_FIRST, _END = (int(np.datetime64(f"{year}", "ns").astype(np.int64)) for year in (FIRST_YEAR, LAST_YEAR + 1))
 
 
 class Span(NamedTuple):

@@ -16,11 +16,12 @@ from starlette.types import ASGIApp
 from drystone.core.clock import Clock, SystemClock
 from drystone.core.errors import Conflict, DrystoneError, NotFound, UsageError
 from drystone.core.layout import Layout
+from drystone.ledger.ledger import Ledger
 from drystone.objects.store import ObjectStore
 from drystone.server import render, urls
 from drystone.server.guard import LOOPBACK, Guard
 from drystone.server.pages import assets, deployments, objects, overview, pipeline, runs
-from drystone.server.reader import Page, PageFunction, Query, Reader, Snapshot
+from drystone.server.reader import Page, PageFunction, Query, Reader
 
 #: Every page and its address. Its JSON twin is at the same address with `.json` behind it.
 PAGES: tuple[tuple[str, PageFunction], ...] = (
@@ -89,7 +90,7 @@ class _Site:
         def respond(request: Request) -> Response:
             path = {key: urls.unsegment(str(value)) for key, value in request.path_params.items()}
             query = Query(path, _query_values(request))
-            with Snapshot.open(self._layout, self._clock) as ledger:
+            with Ledger.open(self._layout, self._clock).steady() as ledger:
                 store = ObjectStore(self._layout.objects)
                 page = function(Reader(ledger, store, self._layout), query)
             if as_json:

@@ -16,18 +16,6 @@ from drystone.objects.store import ObjectStore
 PAGE_ROWS = 100
 
 
-class Snapshot(Ledger):
-    """A ledger that looks at the journals once, however many questions a page asks."""
-
-    _fresh = False
-
-    def refresh(self) -> None:
-        """Index what is new, the first time only."""
-        if not self._fresh:
-            super().refresh()
-            self._fresh = True
-
-
 class Query(NamedTuple):
     """What was asked for.
 

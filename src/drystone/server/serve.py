@@ -57,6 +57,8 @@ def _listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         return socket.create_server(address[:2], family=family, backlog=128)
+    except UnicodeError:  # the encoding of international names refuses empty and very long parts
+        raise _explained(OSError(errno.EINVAL, "that is not the name of a host"), host, port) from None
     except OSError as error:
         raise _explained(error, host, port) from None
 

@@ -243,23 +243,29 @@ def _recorded(
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
+        # Asked first, for an error that tells an unknown name from a taken port.
+        socket.getaddrinfo(host, None, _family(host))
         return socket.create_server((host, port), family=_family(host), backlog=2048)
     except OverflowError:
         raise UsageError(f"not a port: {port}") from None
+    except (socket.gaierror, UnicodeError):  # a name that cannot be one is an error of its encoding
+        raise _no_address(host) from None
     except OSError as error:
-        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-            raise UsageError(
-                f"cannot listen on `{host}`",
-                because="it is no address of this machine",
-                hints=[
-                    "listen on this machine alone with `--host 127.0.0.1`, on all of its addresses with `--host 0.0.0.0`"
-                ],
-            ) from None
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise _no_address(host) from None
         raise Conflict(
             f"cannot listen on {host}, port {port}",
             because=(error.strerror or str(error)).lower(),
             hints=["choose another port, or any free one with `--port 0`"],
         ) from None
+
+
+def _no_address(host: str) -> UsageError:
+    return UsageError(
+        f"cannot listen on `{host}`",
+        because="it is no address of this machine",
+        hints=["give an address of this machine, such as `--host 127.0.0.1` or `--host 0.0.0.0`"],
+    )
 
 
 def _family(host: str) -> socket.AddressFamily:

@@ -13,7 +13,15 @@ from drystone.ledger.facts import AliasMoved, AssetKind, VersionRegistered
 from drystone.objects.tree import read_tree
 from drystone.registry import manifest
 from drystone.server import urls
-from drystone.server.pages.common import Record, run_record, tally, upstream, verdicts, with_versions
+from drystone.server.pages.common import (
+    Record,
+    deployment_record,
+    run_record,
+    tally,
+    upstream,
+    verdicts,
+    with_versions,
+)
 from drystone.server.reader import PAGE_ROWS, Page, Query, Reader, missing
 from drystone.server.render import fact
 
@@ -164,7 +172,7 @@ def _version(reader: Reader, query: Query, kind: AssetKind) -> Page:
             "upstream": upstream(reader, maker.run) if maker else [],
             "files": files,
             "files_problem": problem,
-            "deployments": [fact(one) for one in serving],
+            "deployments": [deployment_record(reader, one) for one in serving],
             "readers": [run_record(row) for row in readers[:_READERS]],
             "readers_total": len(readers),
             "same_object": [

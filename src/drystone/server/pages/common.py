@@ -6,8 +6,8 @@ import json
 
 from drystone.core.errors import DrystoneError
 from drystone.core.ids import short
-from drystone.ledger import evidence, lineage, names
-from drystone.ledger.facts import Edge
+from drystone.ledger import evidence, lineage, names, runs
+from drystone.ledger.facts import DeploymentChanged, Edge
 from drystone.ledger.runs import RunRow
 from drystone.objects.store import ObjectStore
 from drystone.server.reader import Reader
@@ -41,6 +41,12 @@ def run_record(row: RunRow) -> Record:
         "environment": row.environment,
         "output": row.output,
     }
+
+
+def deployment_record(reader: Reader, change: DeploymentChanged) -> Record:
+    """A change of a deployment; `lost` where the run that served did not live to say that it stopped."""
+    run = runs.get(reader.ledger, change.run) if change.status == "stopped" else None
+    return {**fact(change), "status": "lost" if run is not None and run.status == "lost" else change.status}
 
 
 def edge_record(edge: Edge) -> Record:

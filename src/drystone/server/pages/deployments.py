@@ -8,9 +8,10 @@ from shlex import quote
 
 from drystone.ledger import deployments, names
 from drystone.ledger.facts import Performance, WindowJudged
+from drystone.monitoring.failures import is_breach, is_drift
 from drystone.server import urls
 from drystone.server.chart import Band, Chart, Series, line_chart
-from drystone.server.pages.common import Record, tally, verdicts
+from drystone.server.pages.common import Record, deployment_record, tally, verdicts
 from drystone.server.reader import Page, Query, Reader, missing
 from drystone.server.render import fact
 from drystone.server.text import Moment, span
@@ -27,7 +28,8 @@ def listing(reader: Reader, _: Query) -> Page:
     records: list[Record] = []
     for one in deployments.current(reader.ledger):
         windows = deployments.windows(reader.ledger, one.name)
-        records.append({**fact(one), "window": fact(windows[-1]) if windows else None})
+        window = fact(windows[-1]) if windows else None
+        records.append({**deployment_record(reader, one), "window": window})
     return Page("deployments.html", "Deployments", "drystone ls deploy", {"deployments": records})
 
 
@@ -51,8 +53,8 @@ def detail(reader: Reader, query: Query) -> Page:
         f"drystone why {quote(f'deploy:{name}')}",
         {
             "name": name,
-            "current": fact(current),
-            "history": [fact(one) for one in reversed(history)],
+            "current": deployment_record(reader, current),
+            "history": [deployment_record(reader, one) for one in reversed(history)],
             "windows": [
                 {"start": Moment(one.start), "end": Moment(one.end), "n": one.n, "verdict": one.verdict}
                 for one in windows[-WINDOWS:]
@@ -86,6 +88,7 @@ def monitor(reader: Reader, query: Query) -> Page:
         f"drystone monitor {quote(name)}",
         {"deployment": name, "windows": [fact(one) for one in shown], "next": following},
         {
+            "windows": [_window(one) for one in reversed(shown)],
             "rows": features if whole else features[:FEATURES],
             "hidden": 0 if whole else max(0, len(features) - FEATURES),
             "all": urls.with_query(base, {"page": token, "features": "all"}),
@@ -96,6 +99,20 @@ def monitor(reader: Reader, query: Query) -> Page:
         crumbs=(_DEPLOYMENTS, (name, urls.deployment(name))),
         label="Monitor",
     )
+
+
+def _window(window: WindowJudged) -> Record:
+    """A row of the table of windows: what failed in it, by kind, and whose word decided."""
+    return {
+        **fact(window),
+        "drifted": [one.feature for one in window.features if is_drift(one)],
+        "broken": [one.feature for one in window.features if is_breach(one)],
+        "measures": {
+            word: [one.metric for one in window.performance if one.verdict == word]
+            for word in ("fail", "unsure", "pass")
+        },
+        "headline": window.performance[0].metric if window.performance else None,
+    }
 
 
 def _features(windows: list[WindowJudged]) -> list[tuple[str, list[Record | None]]]:

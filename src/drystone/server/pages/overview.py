@@ -7,8 +7,9 @@ from shlex import quote
 from drystone.core.ids import short
 from drystone.ledger import deployments, evidence, names, runs
 from drystone.ledger.facts import DeploymentChanged, Evidence
+from drystone.monitoring.failures import is_breach, is_drift
 from drystone.server import urls
-from drystone.server.pages.common import Record, run_record
+from drystone.server.pages.common import Record, deployment_record, run_record
 from drystone.server.reader import Page, Query, Reader
 from drystone.server.render import fact
 from drystone.server.text import Moment, moment, plural, span
@@ -31,7 +32,7 @@ def page(reader: Reader, _: Query) -> Page:
         {
             "project": reader.layout.root.name,
             "attention": [*_ledger(reader), *_windows(reader, serving), *_checks(reader), *_runs(reader)],
-            "deployments": [fact(one) for one in serving],
+            "deployments": [deployment_record(reader, one) for one in serving],
             "versions": newest,
             "runs": [run_record(row) for row in runs.recent(reader.ledger, limit=_RECENT)],
         },
@@ -62,9 +63,11 @@ def _windows(reader: Reader, serving: list[DeploymentChanged]) -> list[Record]:
         last = windows[-1]
         if one.status == "stopped" and one.time > last.time:
             continue
-        named = [entry.feature for entry in last.features if entry.verdict == "fail"]
+        broken = [entry.feature for entry in last.features if is_breach(entry)]
+        drifted = [entry.feature for entry in last.features if is_drift(entry)]
         measures = [entry.metric for entry in last.performance if entry.verdict == "fail"]
-        reasons = [f"drift of {_listed(named)}"] if named else []
+        reasons = [f"contract broken by {_listed(broken)}"] if broken else []
+        reasons += [f"drift of {_listed(drifted)}"] if drifted else []
         reasons += [f"{_listed(measures)} fell"] if measures else []
         what = f"Deployment {one.name} failed its window {span(Moment(last.start), Moment(last.end))}"
         command = f"drystone monitor {quote(one.name)}"

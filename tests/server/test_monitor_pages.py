@@ -1,0 +1,67 @@
+"""What the pages say of deployments and of what their monitors found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from drystone.ledger import facts
+
+
+def test_a_broken_contract_is_not_called_drift(visit, empty) -> None:
+    run, model = empty.begin("m", "serve"), empty.bytes("m")
+    empty.add(facts.DeploymentChanged("production", "serving", "m", 1, model, run, empty.now()))
+    broken = tuple(facts.FeatureVerdict(name, "fail", why="the column is absent") for name in ("a", "b"))
+    drifted = facts.FeatureVerdict("c", "fail", 0.001, 0.3, "moved")
+    for features, said, row in (
+        (broken, "contract broken by a, b", "contract broken</span> by a, b</td>"),
+        ((*broken, drifted), "contract broken by a, b; drift of c", "contract broken</span> by a, b; c</td>"),
+    ):
+        empty.add(facts.WindowJudged("production", 0, 10**15, 5, "fail", model, run, empty.now(), features))
+        site = visit(empty)
+        (item,) = site.get("/index.json").json()["attention"]
+        assert item["why"] == said
+        page = site.get("/monitors/production").text
+        assert row in page and page.count("</span>broken</span>") == 2 and ">unsure</span>" not in page
+
+
+@pytest.mark.parametrize(("ended", "shown"), [("lost", "lost"), ("killed", "stopped")])
+def test_a_deployment_whose_server_was_lost_says_so(visit, empty, ended: Any, shown: str) -> None:
+    run, model = empty.begin("m", "serve"), empty.bytes("m")
+    empty.add(facts.VersionRegistered("model", "m", 1, model, "models/m", empty.now(), 1, run))
+    empty.add(facts.DeploymentChanged("production", "serving", "m", 1, model, run, empty.now()))
+    empty.end(run, ended)
+    empty.add(facts.DeploymentChanged("production", "stopped", "m", 1, model, run, empty.now()))
+    site = visit(empty)
+    for path in ("/index.json", "/deployments.json", "/models/m/v1.json"):
+        assert [one["status"] for one in site.get(path).json()["deployments"]] == [shown]
+    page = site.get("/deployments/production.json").json()
+    assert page["current"]["status"] == shown
+    assert [one["status"] for one in page["history"]] == [shown, "serving"]
+
+
+def test_a_monitor_hides_no_failing_measure_and_says_which_one_decides(visit, empty) -> None:
+    run, model = empty.begin("m", "serve"), empty.bytes("m")
+    empty.add(facts.DeploymentChanged("production", "serving", "m", 1, model, run, empty.now()))
+    names = ("auc", "accuracy", "brier", "log_loss", "bias", "auc@v2", "bias@v2")
+
+    def judged(place: int, verdict: Any, failing: tuple[str, ...]) -> None:
+        measures = tuple(
+            facts.Performance(one, "fail" if one in failing else "pass", 9, 1.0, 0.7, (0.6, 0.8), 0.75)
+            for one in names
+        )
+        start = place * 86_400 * 10**9
+        window = (start, start + 86_400 * 10**9, 9, verdict, model, run, empty.now(), (), measures)
+        empty.add(facts.WindowJudged("production", *window))
+
+    judged(0, "fail", names[:5])
+    judged(1, "fail", names)
+    judged(2, "pass", ("brier", "bias"))
+    page = visit(empty).get("/monitors/production").text
+    rows = page.partition("</table>")[0].split("<tr>")[2:]
+    mixed, every, five = rows
+    assert "auc, accuracy, brier, log_loss, bias<" in five and "decides" not in five
+    assert "auc, accuracy, brier, log_loss, bias and 2 more<" in every
+    assert "brier, bias<" in mixed and "auc decides and passed" in mixed
+    assert "</svg>reference<" in page and "trained" not in page
