@@ -18,8 +18,9 @@ def reference() -> str:
     """The whole page."""
     parts = [
         "# Facts\n",
-        "Every kind of record in a journal (`formats.md`), made from the code by `make format`. A field that has",
-        "a default may be left out. Times are nanoseconds since 1970-01-01T00:00:00Z; objects are `b3:` and 64 hex digits.\n",
+        "Every kind of record in a journal (`formats.md`), made from the code by `make format`.",
+        "A field that has a default may be left out.",
+        "Times are nanoseconds since 1970-01-01T00:00:00Z; objects are `b3:` and 64 hex digits.\n",
     ]
     nested = (facts.Code, facts.FeatureVerdict, facts.Performance)
     for struct in (*get_args(facts.AnyFact), *nested):
