@@ -77,3 +77,19 @@ def test_a_command_that_takes_too_long_is_killed(shop) -> None:
 def test_no_command_is_a_usage_error(shop) -> None:
     with pytest.raises(UsageError):
         track(shop)
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [(("sh", "x.sh"), "x"), (("./x.sh",), "x"), (("echo", "x.txt"), "echo"), (("cat", "x.txt"), "cat")],
+)
+def test_its_name_is_that_of_its_script_else_of_its_program(shop, command, name) -> None:
+    shop.write("x.sh", "#!/bin/sh\n").chmod(0o755)
+    shop.write("x.txt", "")
+    assert runs.get(shop.ledger, track(shop, *command).run).name == name
+
+
+def test_what_cannot_be_recorded_is_a_warning(shop) -> None:
+    ended = track(shop, "sh", "-c", "mkdir -p models/m; echo w > models/m/w; mkfifo models/m/pipe; exit 4")
+    assert ended.exit_code == 4
+    assert ended.warnings[0].startswith("`models/m` was not recorded: ")

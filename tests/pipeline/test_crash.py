@@ -210,3 +210,14 @@ def test_a_second_run_can_wait_for_the_first(shop) -> None:
     out, _ = second.communicate()
     assert first.wait() == 0
     assert out == "{'a': 'unchanged'}\n"
+
+
+def test_what_a_killed_step_changed_or_removed_is_put_back(shop) -> None:
+    shop.write("log.csv", "row\n")
+    shop.write("in/1", "1\n")
+    shop.step("a", "echo more >> log.csv; rm -r in; echo a > a.txt")
+    kill_at(shop, "ended")
+    assert shop.read("log.csv") == "row\nmore\n"
+    shop.step("a", "cat log.csv in/1 > a.txt")
+    assert shop.run() == {"a": "ran"}
+    assert shop.read("a.txt") == "row\n1\n"

@@ -288,3 +288,11 @@ def test_a_step_that_speaks_to_the_network_runs_each_time_unless_it_is_pure(shop
     assert "impure" in shop.result("fetch").because
     shop.pure = frozenset(["fetch"])
     assert shop.run() == {"fetch": "unchanged"}
+
+
+def test_outputs_come_back_also_when_a_step_removed_the_repository(shop) -> None:
+    shop.step("a", "echo old > a.txt")
+    shop.run()
+    shop.step("a", "rm -rf .git; echo new > a.txt; exit 1")
+    assert shop.run() == {"a": "failed"}
+    assert shop.read("a.txt") == "old\n"

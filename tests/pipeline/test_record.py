@@ -113,3 +113,13 @@ def test_the_lock_names_outputs_and_traces_and_nothing_of_this_machine(shop) -> 
     assert list(shop.lock.paths) == ["a.txt"]
     trace = shop.store.read(shop.lock.steps["a"]).decode()
     assert str(shop.root) not in trace
+
+
+def test_an_execution_that_came_too_early_says_which_one_counts(shop) -> None:
+    shop.step("a", "cat b.txt > a.txt 2> /dev/null; true")
+    shop.step("b", "echo b > b.txt")
+    shop.run()
+    counts, early = runs.recent(shop.ledger, name="a")
+    assert shop.result("a").run == counts.run
+    assert runs.tags(shop.ledger, early.run)["drystone.superseded_by"] == counts.run
+    assert "drystone.superseded_by" not in runs.tags(shop.ledger, counts.run)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 PARAMS = "[train]\ndepth = {depth}\n[ingest]\nrows = {rows}\n"
 ASKING = """
@@ -184,7 +187,7 @@ def test_another_step_beside_it_does_not_run_a_python_step(shop) -> None:
 def test_a_variable_that_changes_results_runs_the_step_one_that_does_not_is_let_pass(shop) -> None:
     shop.step("a", "echo $LANG > a.txt")
     shop.run()
-    shop.variables["OMP_NUM_THREADS"] = "1"
+    shop.variables["USER"] = "bob"
     assert shop.run() == {"a": "unchanged"}
     shop.variables["LANG"] = "de_DE.UTF-8"
     assert shop.run() == {"a": "ran"}
@@ -241,3 +244,56 @@ def test_an_interpreter_of_the_project_is_used(shop) -> None:
     shop.step("a.py", "import os\nopen('a.txt', 'w').write(os.environ.get('OWN', '0'))\n")
     assert shop.run() == {"a": "ran"}
     assert shop.read("a.txt") == "1"
+
+
+@pytest.mark.parametrize(
+    ("script", "change"),
+    [
+        ("stat -c %s data/a > out", "echo longer > data/a"),
+        ("if [ -s data/a ]; then echo full; else echo empty; fi > out", ": > data/a"),
+        ("if [ -x data/a ]; then echo yes; else echo no; fi > out", "chmod +x data/a"),
+        ("cat data/a; if [ -x data/a ]; then echo yes; fi > out", "chmod +x data/a"),
+        ("if [ -d data/a ]; then echo yes; else echo no; fi > out", "rm data/a; mkdir data/a"),
+    ],
+)
+def test_a_step_that_only_looks_at_a_file_runs_again_when_it_looks_different(shop, script, change) -> None:
+    shop.write("data/a", "1\n")
+    shop.step("a", script)
+    assert shop.run() == {"a": "ran"}
+    assert shop.run() == {"a": "unchanged"}
+    before = shop.read("out")
+    subprocess.run(["sh", "-c", change], cwd=shop.root, check=True)
+    assert shop.run() == {"a": "ran"}
+    assert shop.read("out") != before
+
+
+def test_a_path_that_a_step_missed_made_and_removed_was_missed(shop) -> None:
+    shop.step("a", "if [ -e state ]; then cat state; else echo none; fi > out; echo x > state; rm state")
+    assert shop.run() == {"a": "ran"}
+    assert shop.run() == {"a": "unchanged"}
+    shop.write("state", "given\n")
+    assert shop.run() == {"a": "failed"}, "it removes what it had not made"
+    assert shop.read("state") == "given\n"
+
+
+def test_a_link_outside_of_the_project_that_leads_elsewhere_is_a_change(shop, tmp_path_factory) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    for version in ("v1", "v2"):
+        (outside / version).mkdir()
+        (outside / version / "in").write_text(version)
+    (outside / "latest").symlink_to("v1")
+    shop.step("a", f"cat {outside}/latest/in > out")
+    shop.run()
+    assert shop.run() == {"a": "unchanged"}
+    (outside / "latest").unlink()
+    (outside / "latest").symlink_to("v2")
+    assert shop.run() == {"a": "ran"}
+    assert shop.read("out") == "v2"
+
+
+def test_a_variable_that_can_change_a_result_is_an_input(shop) -> None:
+    shop.step("a", "echo $OMP_NUM_THREADS > out")
+    shop.run()
+    shop.variables["OMP_NUM_THREADS"] = "3"
+    assert shop.run() == {"a": "ran"}
+    assert shop.read("out") == "3\n"

@@ -32,7 +32,8 @@ def test_one_aligned_line_per_step_on_standard_output(repository) -> None:
     assert [line.split()[:2] for line in lines] == [["ingest", "ran"], ["data:raw@v1"], ["fit", "ran"]]
     assert lines[0].index("ran") == lines[2].index("ran")
     assert lines[0].endswith("it never ran")
-    assert first.stderr.startswith("2 ran in ")
+    assert "ingest  starts: it never ran\n" in first.stderr
+    assert "\n2 ran in " in first.stderr
     assert drystone(repository).stdout == "ingest  unchanged\nfit     unchanged\n"
 
 
@@ -68,6 +69,12 @@ def test_a_tracked_command_keeps_its_output_and_exit_code(repository) -> None:
 def test_a_file_that_is_no_step_is_mentioned(repository) -> None:
     step(repository, "fit.sh", "true")
     step(repository, "notes.txt", "hello")
+    told = [[*COMMAND[:-1], "status", *words] for words in ((), ("--json",))]
+    plain, document = (
+        subprocess.run(words, cwd=repository, capture_output=True, text=True, check=True) for words in told
+    )
+    assert "note: `steps/notes.txt` is not a step because it is not executable" in plain.stderr
+    assert list(json.loads(document.stdout)["others"]) == ["steps/notes.txt"]
     assert "note: `steps/notes.txt` is not a step because it is not executable" in drystone(repository).stderr
 
 
@@ -92,3 +99,61 @@ def test_an_interrupt_puts_everything_back_and_exits_with_130(repository) -> Non
     process.communicate()
     assert process.returncode == 130
     assert not (repository / "fit.txt").exists()
+
+
+def test_a_tracked_command_keeps_its_two_streams_apart(repository) -> None:
+    done = drystone(repository, "--", "sh", "-c", "echo out; echo err >&2")
+    assert done.stdout == "out\n"
+    assert done.stderr.startswith("err\n")
+
+
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "INT"), (signal.SIGTERM, "TERM")])
+def test_a_tracked_command_gets_the_signal_that_we_get(repository, number, name) -> None:
+    script = f"trap 'echo bye; exit 5' {name}; echo ready; while :; do sleep .1; done"
+    process = subprocess.Popen(
+        [*COMMAND, "--", "sh", "-c", script], cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    process.send_signal(number)
+    assert process.communicate()[0] == b"bye\n"
+    assert process.returncode == 5
+
+
+def test_a_tracked_command_that_was_stopped_in_time_is_said_to_be(repository) -> None:
+    done = drystone(repository, "--timeout", "0.2", "--", "sleep", "60")
+    assert "stopped after 0.2 s\n" in done.stderr
+    assert done.returncode == 128 + signal.SIGTERM
+
+
+def test_a_damaged_lock_does_not_come_between_a_command_and_its_exit_code(repository) -> None:
+    (repository / "drystone.lock").write_text("<<<<<<< HEAD\n")
+    done = drystone(repository, "--", "sh", "-c", """echo '{"auc": 0.5}' > metrics.json; exit 7""")
+    assert done.returncode == 7
+    assert "warning: tracked files that it read outside `data/` and `models/` are not told" in done.stderr
+
+
+def test_a_command_may_be_named_in_bytes_that_are_no_text(repository) -> None:
+    done = subprocess.run(
+        [*COMMAND, "--", "printf", b"%s", b"\xff"], cwd=repository, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, b"\xff")
+
+
+def test_a_run_within_a_run_knows_its_parent(repository) -> None:
+    step(repository, "fit.sh", "echo 1 > fit.txt")
+    done = drystone(repository, "--json", "--", *COMMAND)
+    outer = json.loads(done.stdout)["run"]
+    log = subprocess.run(
+        [*COMMAND[:-1], "log", "--json"], cwd=repository, capture_output=True, text=True, check=True
+    )
+    assert f'"parent": "{outer}"' in log.stdout
+
+
+def test_without_an_identity_for_its_versions_nothing_runs(repository) -> None:
+    step(repository, "fit.sh", "mkdir -p data; echo 1 > data/fit.txt")
+    (repository / ".drystone").mkdir()
+    (repository / ".drystone/clone").write_text("damaged\n")
+    done = drystone(repository)
+    assert done.returncode == 3
+    assert not (repository / "data").exists()

@@ -2,6 +2,7 @@
 
 .drystone/attempts/STEP.json        who began, and what the step's outputs were
 .drystone/attempts/STEP.outputs/    those outputs, moved out of the way
+.drystone/attempts/STEP.kept        what other files were before it changed them, a line of JSON for each
 .drystone/leftovers/RUN/            what a failed execution made
 """
 
@@ -23,6 +24,7 @@ from drystone.workspace.lockfile import LockedPath
 
 FORMAT = 1
 _BEAT = 0.5
+_ROOM = 1 << 20
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +48,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _decode = msgspec.json.Decoder(Attempt).decode
+_kept = msgspec.json.Decoder(tuple[str, LockedPath])
 
 
 class Attempts:
@@ -95,24 +98,48 @@ class Attempts:
             made: folders that it made.
 
         Returns:
-            the strays that were there, for the user to know.
+            the strays that are in the leftovers now, for the user to know. On a full disk there are none:
+            they are removed.
         """
-        moved = []
+        moved, room = [], self.have_room()
         aside = [name for name in attempt.previous if os.path.lexists(self._aside(attempt, name))]
         alone = [name for name in strays if not any(name.startswith(f"{other}/") for other in aside)]
         for name in dict.fromkeys([*alone, *aside]):
             path = self._layout.root / name
-            if os.path.lexists(path):
+            if os.path.lexists(path) and room:
                 self._move(path, self.leftovers(attempt.run) / name)
                 moved.append(name)
+            elif path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
         self._prune(made)
         for name in aside:
             self._move(self._aside(attempt, name), self._layout.root / name)
         return moved
 
+    def keep(self, attempt: Attempt, name: str, before: LockedPath) -> None:
+        """Note what a file was that the execution is about to change."""
+        with self._kept(attempt.step).open("ab") as file:
+            file.write(msgspec.json.encode((name, before)) + b"\n")
+
+    def kept(self, attempt: Attempt) -> dict[str, LockedPath]:
+        """What files were before the execution changed them, as far as it came."""
+        found = {}
+        with suppress(FileNotFoundError, msgspec.MsgspecError):  # its last line may be torn
+            for line in self._kept(attempt.step).read_bytes().splitlines():
+                name, before = _kept.decode(line)
+                found[name] = before
+        return found
+
+    def have_room(self) -> bool:
+        """Whether the disk has room for what is worth keeping but not needed."""
+        return shutil.disk_usage(self._layout.root).free >= _ROOM
+
     def end(self, attempt: Attempt) -> None:
         """Forget the attempt and what was set aside for it."""
         shutil.rmtree(self._folder(attempt.step), ignore_errors=True)
+        self._kept(attempt.step).unlink(missing_ok=True)
         with suppress(FileNotFoundError):
             self._file(attempt.step).unlink()
             sync_directory(self._layout.attempts)
@@ -166,6 +193,9 @@ class Attempts:
 
     def _file(self, step: str) -> Path:
         return self._layout.attempts / f"{step}.json"
+
+    def _kept(self, step: str) -> Path:
+        return self._layout.attempts / f"{step}.kept"
 
     def _folder(self, step: str) -> Path:
         return self._layout.attempts / f"{step}.outputs"

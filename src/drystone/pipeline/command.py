@@ -11,6 +11,7 @@ from typing import NamedTuple
 from drystone.core.errors import DrystoneError, UsageError
 from drystone.ledger.facts import Edge, Fact
 from drystone.pipeline import metrics
+from drystone.pipeline.capture import UNWRITABLE, Capture
 from drystone.pipeline.observation import Observation
 from drystone.pipeline.observer import observe
 from drystone.pipeline.present import Present
@@ -72,27 +73,23 @@ def run_command(
         raise UsageError(
             "there is no command to run", hints=["name one behind `--`, e.g. `drystone run -- make`"]
         )
-    run = rooms.recorder.start(
-        kind="command",
-        name=_name(command, cwd),
-        command=command,
-        parent=rooms.parent,
-        code=rooms.code(),
-        environment=rooms.store.put_bytes(fingerprint(_interpreter(rooms, command)).data),
-    )
+    run = _start(rooms, command, cwd)
+    capture = Capture(run, rooms.layout)
     locked, warnings = _locked(rooms)
     started = rooms.clock.now()
     try:
-        seen = _observe(rooms, run, command, cwd, (sink, errors), timeout)
+        seen = _observe(rooms, capture, run.id, command, cwd, (sink, errors), timeout)
     except BaseException as error:
         run.finish("killed", error=f"{type(error).__name__}: {error}")
         raise
     try:
         warnings += _record(rooms, run, seen, started, locked)
         run.tags({f"drystone.warning.{number}": text for number, text in enumerate(warnings, 1)})
-    finally:
-        _finish(run, seen)
-        rooms.index.close()
+    except UNWRITABLE as error:
+        warnings.append(f"not everything was recorded: {error}")
+    _finish(capture, seen)
+    warnings += filter(None, [capture.problem])
+    rooms.index.close()
     return CommandResult(
         run=run.id,
         exit_code=seen.exit_code,
@@ -101,6 +98,17 @@ def run_command(
         label=seen.label,
         warnings=tuple(warnings),
         timed_out=seen.ended == "timeout",
+    )
+
+
+def _start(rooms: Rooms, command: Sequence[str], cwd: Path) -> ActiveRun:
+    return rooms.recorder.start(
+        kind="command",
+        name=_name(command, cwd),
+        command=command,
+        parent=rooms.parent,
+        code=rooms.code(),
+        environment=rooms.store.put_bytes(fingerprint(_interpreter(rooms, command)).data),
     )
 
 
@@ -115,7 +123,8 @@ def _locked(rooms: Rooms) -> tuple[Collection[str], list[str]]:
 
 def _observe(
     rooms: Rooms,
-    run: ActiveRun,
+    capture: Capture,
+    run: str,
     command: Sequence[str],
     cwd: Path,
     sinks: tuple[Sink, Sink | None],
@@ -123,13 +132,13 @@ def _observe(
 ) -> Observation:
     def logged(sink: Sink) -> Sink:
         def take(data: bytes) -> None:
-            run.log_output(data)
+            capture.write(data)
             sink(data)
 
         return take
 
     sink, errors = sinks
-    given = {"DRYSTONE_RUN": run.id, "DRYSTONE_ROOT": str(rooms.layout.root)}
+    given = {"DRYSTONE_RUN": run, "DRYSTONE_ROOT": str(rooms.layout.root)}
     return observe(
         command,
         cwd=cwd,
@@ -211,7 +220,7 @@ def _edges(
     return edges
 
 
-def _finish(run: ActiveRun, seen: Observation) -> None:
+def _finish(run: Capture, seen: Observation) -> None:
     match seen.ended:
         case "exited":
             run.finish("failed" if seen.exit_code else "succeeded", seen.exit_code)

@@ -187,6 +187,9 @@ class Commit:
             for name, output in attempt.previous.items()
             if name not in attempt.edited and not self._present.is_output(name, output)
         }
+        for name, before in self._attempts.kept(attempt).items():
+            if not self._present.is_output(name, before):
+                damaged[name] = before
         with suppress(NotFound):  # not in the store either: the step will run again and make it
             self.restore(damaged)
         self._attempts.end(attempt)

@@ -7,11 +7,15 @@ again after that one. What comes to rest is what a run in the right order would 
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Collection
+from pathlib import Path
 
-from drystone.core.errors import Conflict, DrystoneError, NotFound
+from drystone.core.errors import Conflict, DrystoneError, NotFound, WorkFailed
+from drystone.ledger.facts import Tags
+from drystone.objects.atomic import explained
 from drystone.pipeline import closing, flow
 from drystone.pipeline.execution import Execution, Failure, Job
 from drystone.pipeline.explain import Reason, sentence
@@ -75,6 +79,8 @@ def run_steps(rooms: Rooms, options: RunOptions, listener: Listener = lambda _ev
                     situation = Situation(rooms, found)
                     notes = situation.mend(everything=not wanted)
                     steps, error = _Work(situation, options, wanted, listener).done()
+    except (OSError, sqlite3.Error) as problem:
+        raise _unwritable(problem, rooms.layout.root) from problem
     finally:
         rooms.index.close()
     return PipelineResult(
@@ -85,6 +91,13 @@ def run_steps(rooms: Rooms, options: RunOptions, listener: Listener = lambda _ev
         interrupted=rooms.interrupted.is_set(),
         error=error,
     )
+
+
+def _unwritable(problem: OSError | sqlite3.Error, root: Path) -> DrystoneError:
+    message = "the steps could not be run to the end"
+    if isinstance(problem, OSError):
+        return explained(problem, message, Path(problem.filename or root))
+    return WorkFailed(message, because=str(problem), hints=["see what is full with `df -h`"])
 
 
 class _Work:
@@ -107,6 +120,7 @@ class _Work:
         self._settled: dict[str, Trace] = {}
         self._failures: dict[str, Failure] = {}
         self._executions: Counter[str] = Counter()
+        self._runs: dict[str, str] = {}
         self._results: dict[str, StepResult] = {}
         self._sort()
 
@@ -212,6 +226,8 @@ class _Work:
 
     def _execute(self, step: Step, reasons: tuple[Reason, ...]) -> None:
         situation, name = self._situation, step.name
+        if not self._executions:
+            situation.rooms.ledger.record()  # who could not register versions is told before the work
         self._executions[name] += 1
         self._tell(StepStarted(name, reasons))
         previous = situation.remembered.get(name)
@@ -229,6 +245,7 @@ class _Work:
                 ),
             )
         )
+        self._supersede(name, outcome.run)
         if isinstance(outcome, Failure):
             self._fail(name, outcome)
             return
@@ -253,6 +270,13 @@ class _Work:
             )
         )
         self._wake(_changed(previous, outcome.trace), name)
+
+    def _supersede(self, name: str, run: str) -> None:
+        """An execution before this one came too early: its run says so."""
+        rooms, earlier = self._situation.rooms, self._runs.get(name)
+        if earlier is not None:
+            rooms.ledger.record(Tags(earlier, {"drystone.superseded_by": run}, rooms.clock.now()))
+        self._runs[name] = run
 
     def _restless(self, name: str) -> Conflict | None:
         """Steps that change what each other lists or reads, for ever."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
+import sqlite3
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 from drystone.core.errors import DrystoneError, WorkFailed
@@ -11,6 +12,7 @@ from drystone.ledger import runs
 from drystone.ledger.facts import Code, Status, VersionRegistered
 from drystone.pipeline import metrics, variables
 from drystone.pipeline.attempts import Attempt, Attempts
+from drystone.pipeline.capture import Capture
 from drystone.pipeline.circumstances import Circumstances
 from drystone.pipeline.commit import Commit
 from drystone.pipeline.explain import Reason, sentence
@@ -28,7 +30,6 @@ from drystone.tracking.parameters import NAMES
 from drystone.tracking.recorder import ActiveRun
 from drystone.workspace.lockfile import Lock, LockedPath
 
-_TAIL = 20
 _SHOWN = 3
 
 
@@ -78,24 +79,6 @@ class Job(NamedTuple):
     objection: Objection
 
 
-class Tail:
-    """Keeps the last lines of what passes through to a run's log."""
-
-    def __init__(self, run: ActiveRun) -> None:
-        self._run = run
-        self._last = b""
-
-    def write(self, data: bytes) -> None:
-        """Take some output."""
-        self._run.log_output(data)
-        self._last = (self._last + data)[-16_384:]
-
-    @property
-    def text(self) -> str:
-        """The last lines."""
-        return "\n".join(self._last.decode("utf-8", "replace").rstrip().splitlines()[-_TAIL:])
-
-
 class Execution:
     """Executes a job.
 
@@ -143,13 +126,13 @@ class Execution:
             # Whatever was moved aside is brought back by the next `drystone run`, which finds the attempt.
             run.finish("failed", error=str(problem))
             raise
-        tail, keeping = Tail(run), Keeping(rooms)
+        tail, keeping = Capture(run, rooms.layout), Keeping(rooms, self._attempts, attempt)
         with self._attempts.alive(attempt):
             seen = self._observe(job, run.id, tail, keeping)
         rooms.failpoint("ended")
         return self._judge(job, run, attempt, seen, tail, keeping.kept)
 
-    def _observe(self, job: Job, run: str, tail: Tail, keeping: Keeping) -> Observation:
+    def _observe(self, job: Job, run: str, tail: Capture, keeping: Keeping) -> Observation:
         rooms, settings = self._rooms, self._rooms.settings
         given = variables.constructed(settings.variables, settings.passed) | {
             "DRYSTONE_RUN": run,
@@ -174,7 +157,7 @@ class Execution:
         run: ActiveRun,
         attempt: Attempt,
         seen: Observation,
-        tail: Tail,
+        tail: Capture,
         kept: Mapping[str, LockedPath],
     ) -> Committed | Failure:
         rooms = self._rooms
@@ -189,15 +172,18 @@ class Execution:
                 rooms.failpoint("trace stored")
                 self._commit.record(run, trace, trace_id)
                 rooms.failpoint("facts recorded")
-        except OSError as problem:
+        except (OSError, sqlite3.Error) as problem:
             error = WorkFailed(f"step `{job.step.name}` could not be committed", because=str(problem).lower())
         except DrystoneError as problem:
             error = problem
         if error is None:
             concluded = self._commit.conclude(attempt, trace, trace_id)
             return Committed(run.id, trace, concluded.published, (*notes, *concluded.notes))
+        if not self._attempts.have_room():
+            error = _full(error)
         notes = self._undo(attempt, found, kept)
-        run.finish(status, seen.exit_code, error.message)
+        tail.finish(status, seen.exit_code, error.message)
+        notes = (*notes, *filter(None, [tail.problem]))
         self._attempts.end(attempt)
         # Where it was refused a path, it may be granted it once another step no longer writes there.
         seen_paths = frozenset((*found.reads, *found.present, *found.outputs))
@@ -229,6 +215,7 @@ class Execution:
             reads={**({step.path: own} if own else {}), **found.reads},
             absent=found.absent,
             present=found.present,
+            metadata=found.metadata,
             listed=found.listed,
             params=asked,
             writes=writes,
@@ -250,6 +237,12 @@ class Execution:
         run.tags(_costs(seen) | {f"drystone.warning.{n}": text for n, text in enumerate(numbers.warnings, 1)})
         return trace, (*numbers.warnings, *filter(None, (trace.unrepeatable, trace.why)))
 
+    def _tracked(self, names: Collection[str]) -> set[str]:
+        try:
+            return self._rooms.git.is_tracked(names)
+        except DrystoneError:  # it removed the repository, perhaps: nobody can say, so all stay
+            return set(names)
+
     def _undo(self, attempt: Attempt, found: Findings, before: Mapping[str, LockedPath]) -> tuple[str, ...]:
         """Put everything back as it was; what the execution made is kept aside."""
         rooms = self._rooms
@@ -262,7 +255,7 @@ class Execution:
         changed = {name: file for name, file in before.items() if not self._present.is_output(name, file)}
         theirs = {unit(name) for name in changed} - others.keys()
         others |= {name: file for name, file in changed.items() if unit(name) not in others}
-        kept = rooms.git.is_tracked(found.outputs) | set(found.modified) | (theirs - changed.keys())
+        kept = self._tracked(found.outputs) | set(found.modified) | (theirs - changed.keys())
         strays = [
             name for name in found.outputs if name not in kept or name in others or name in attempt.previous
         ]
@@ -302,6 +295,12 @@ def _ending(job: Job, seen: Observation) -> tuple[Status, DrystoneError | None]:
     if seen.exit_code:
         return "failed", WorkFailed(f"{name} failed with exit code {seen.exit_code}", at=at)
     return "failed", None
+
+
+def _full(error: DrystoneError) -> WorkFailed:
+    """The error with what is probably behind it."""
+    because, hints = [*error.because, "the disk is full"], ["see what is full with `df -h`"]
+    return WorkFailed(error.message, at=error.at, because=because, hints=hints)
 
 
 def _consumption(step: Step, found: Findings) -> DrystoneError | None:

@@ -79,6 +79,10 @@ def differences(
             yield Reason(
                 "param", f"param {key} {_shown(value)} -> {_shown(new)}", key, _shown(value), _shown(new)
             )
+    for name, looks in trace.metadata.items():
+        new_looks = present.metadata(name, read=name in trace.reads)
+        if new_looks is not None and new_looks != looks:
+            yield Reason("content", f"`{name}` changed ({looks} -> {new_looks})", name, looks, new_looks)
     for name in trace.present:
         if not present.exists(name):
             yield Reason("gone", f"`{name}` is gone", name)

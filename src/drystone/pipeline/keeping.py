@@ -7,6 +7,7 @@ from pathlib import Path
 
 from drystone.core.errors import DrystoneError
 from drystone.objects.tree import store_path
+from drystone.pipeline.attempts import Attempt, Attempts
 from drystone.pipeline.rooms import Rooms
 from drystone.workspace.lockfile import LockedPath
 
@@ -18,8 +19,10 @@ class Keeping:
         kept: what each was, by its name.
     """
 
-    def __init__(self, rooms: Rooms) -> None:
+    def __init__(self, rooms: Rooms, attempts: Attempts, attempt: Attempt) -> None:
         self._rooms = rooms
+        self._attempts = attempts
+        self._attempt = attempt
         self.kept: dict[str, LockedPath] = {}
 
     def take(self, path: Path) -> None:
@@ -29,6 +32,8 @@ class Keeping:
             return
         try:
             entry = store_path(rooms.store, path, hasher=rooms.index.identify)
-        except (DrystoneError, OSError, sqlite3.Error):
+            name = rooms.territory.name(path)
+            self.kept[name] = LockedPath.of(entry)
+            self._attempts.keep(self._attempt, name, self.kept[name])
+        except (DrystoneError, OSError, ValueError, sqlite3.Error):
             return  # no file that could be kept, or no room to keep it: the command goes on all the same
-        self.kept[rooms.territory.name(path)] = LockedPath.of(entry)

@@ -15,7 +15,7 @@ class Observation(msgspec.Struct, frozen=True):
     """Every path is absolute, lexically normal and has no symlink above its last component.
 
     The last component of a path in `reads` may itself be a symlink: then its target (the text) was read,
-    and what it leads to has its own entry. Links outside the workspace are gone through without an entry.
+    and what it leads to has its own entry.
 
     Attributes:
         exit_code: as a shell gives it, 128 + N for signal N.

@@ -50,6 +50,21 @@ class Present:
         """Whether something is there; a symbolic link to nothing is nothing, as for whoever opens it."""
         return os.path.exists(self._territory.path(name))  # noqa: PTH110  Path.exists raises where it may not look
 
+    def metadata(self, name: str, *, read: bool) -> str | None:
+        """What a look at a path tells besides its content: `file` or `exec`, if it was not read with its
+        size in bytes, `folder`, or `special`; None where nothing is.
+        """
+        try:
+            status = self._territory.path(name).stat()
+        except OSError:
+            return None
+        if stat.S_ISDIR(status.st_mode):
+            return "folder"
+        if not stat.S_ISREG(status.st_mode):
+            return "special"
+        kind = "exec" if status.st_mode & stat.S_IXUSR else "file"
+        return kind if read else f"{kind} {status.st_size}"
+
     def listing(self, name: str, without: Iterable[str]) -> str | None:
         """The id of the sorted names in a folder, None where there is no readable folder.
 

@@ -31,6 +31,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
         reads: object id of each file that it read and had not written itself.
         absent: paths that it looked for in vain and did not make itself.
         present: paths that it looked for and found, without reading them.
+        metadata: of the project's paths among `reads` and `present`, what looking at them tells.
         listed: for each folder whose names it read, the id of those names (`present.py`).
         params: the parameters that it asked for, by dotted key; None for one that was not there.
         writes: what it left behind.
@@ -61,6 +62,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     cpu: float
     peak: int
+    metadata: dict[str, str] = {}
     format: int = FORMAT
 
 

@@ -25,6 +25,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
         reads: object id of each input.
         absent: paths looked up in vain.
         present: paths looked up and found, of which nothing was read.
+        metadata: of each of the project's inputs, and paths found there, what `Present.metadata` says.
         listed: folders whose names were read, with the id of those names.
         outputs: paths that it wrote and that are there.
         made: folders that it made or made sure of.
@@ -37,6 +38,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     reads: dict[str, str]
     absent: tuple[str, ...]
     present: tuple[str, ...]
+    metadata: dict[str, str]
     listed: dict[str, str]
     outputs: tuple[str, ...]
     made: tuple[str, ...]
@@ -95,10 +97,12 @@ class Account:
         outputs = sorted({unit(name) for name in files})
         own = {*outputs, *map(self._territory.name, self._seen.writes | self._seen.removed)}
         self._removals()
+        found = sorted(self._found(own))
         return Findings(
             reads=dict(sorted(self._reads.items())),
             absent=tuple(sorted(self._absent(own))),
-            present=tuple(sorted(self._found(own))),
+            present=tuple(found),
+            metadata=dict(self._metadata(found)),
             listed=dict(sorted(self._listed(own))),
             outputs=tuple(outputs),
             made=tuple(sorted(folders)),
@@ -172,11 +176,11 @@ class Account:
     def _absent(self, own: set[str]) -> Iterator[str]:
         for path in self._seen.absent:
             name = self._territory.name(path)
-            if self._territory.owner(path) in ("project", "outside") and name not in own:
-                if self._present.exists(name):
-                    self._edited.add(name)
-                else:
+            if self._territory.owner(path) in ("project", "outside"):
+                if not self._present.exists(name):  # made and removed again, perhaps
                     yield name
+                elif name not in own:
+                    self._edited.add(name)
 
     def _found(self, own: set[str]) -> Iterator[str]:
         """What mattered by being there; a folder that holds an input or an output need not be named."""
@@ -191,6 +195,13 @@ class Account:
                     yield name
                 else:
                     self._edited.add(name)
+
+    def _metadata(self, found: Iterable[str]) -> Iterator[tuple[str, str]]:
+        for names, read in ((sorted(self._reads), True), (found, False)):
+            for name in names:
+                told = None if name.startswith("/") else self._present.metadata(name, read=read)
+                if told is not None:
+                    yield name, told
 
     def _listed(self, own: set[str]) -> Iterator[tuple[str, str]]:
         for path in self._seen.listed:

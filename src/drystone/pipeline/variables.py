@@ -6,14 +6,18 @@ from collections.abc import Mapping
 
 #: Let through, and different from machine to machine without meaning anything for a result.
 _PLAIN = (
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH",
-    "XDG_*", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "VIRTUAL_ENV", "CONDA_PREFIX", "XDG_*",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "SSH_AUTH_SOCK",
     "AWS_*", "AZURE_*", "GOOGLE_*",
 )  # fmt: skip
-#: Let through, and part of the trace: they change how text sorts, parses and prints.
-_TELLING = ("LANG", "LANGUAGE", "LC_*", "TZ", "PYTHONPATH", "PYTHONHASHSEED", "SOURCE_DATE_EPOCH")
+#: Let through, and part of the trace: they change how text sorts, parses and prints, which libraries are
+#: loaded, how sums are split, and which data a cloud's client finds. No secrets: traces are shared.
+_TELLING = (
+    "LANG", "LANGUAGE", "LC_*", "TZ", "PYTHONPATH", "PYTHONHASHSEED", "SOURCE_DATE_EPOCH", "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+    "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE",
+)  # fmt: skip
 
 
 def constructed(variables: Mapping[str, str], passed: tuple[str, ...] = ()) -> dict[str, str]:

@@ -103,9 +103,7 @@ def serve(
         writer = RequestWriter(rooms.layout, deployment)
         stack.callback(writer.close)
         run = stack.enter_context(_recorded(rooms, version, deployment, code))
-        bound = listening.getsockname()[1]
-        shown = f"[{host}]" if ":" in host else host
-        served = Served(deployment, version, f"http://{shown}:{bound}", run.id)
+        served = Served(deployment, version, _url(host, listening.getsockname()[1]), run.id)
         changes = _Changes(rooms, served)
         stack.callback(changes.stopped)
 
@@ -121,6 +119,10 @@ def serve(
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(App(version.name), listening, make_engine, ready))
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def load_version(rooms: Rooms, version: VersionRegistered, run: str, threads: int) -> Predictor:

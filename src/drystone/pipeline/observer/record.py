@@ -82,10 +82,9 @@ class Record:
             self.present.add(path)
 
     def links(self, links: Iterable[tuple[bytes, os.stat_result]]) -> None:
-        """A look-up went through these links; those of the workspace are content like any other."""
+        """A look-up went through these links; where they lead to is content like any other."""
         for path, stat in links:
-            if self.scope.is_inside(path):
-                self.read(path, stat)
+            self.read(path, stat)
 
     def exists(self, path: bytes) -> None:
         """A path was looked up and is there."""
