@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import statistics
 import sys
 import tempfile
@@ -41,10 +42,12 @@ def ignored(interpreter: str) -> list[Path]:
 def plain(command: list[str], workspace: Path) -> float:
     """Seconds of the command through the same processes, without the filter."""
     began = time.perf_counter()
-    kept: Kept = start(Launch(command, str(workspace), os.environ, os.environ, False, None))
+    kept: Kept = start(Launch(command, str(workspace), os.environ, os.environ, False, False, None))
     kept.listener()
     kept.go()
-    execution = supervise._Execution(kept, None, None, None, 5.0, 1.0)
+    execution = supervise._Execution(
+        kept, (None, None), None, None, lambda: signal.SIGTERM, grace=5.0, settle=1.0
+    )
     execution.run(None, None)
     kept.close()
     assert kept.status == 0
