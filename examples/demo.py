@@ -134,7 +134,7 @@ def build(demo: Demo) -> None:
 
 def release(demo: Demo) -> None:
     """From a version to the champion, through its gate."""
-    demo.say("check data and model; every verdict has an interval and is kept as evidence")
+    demo.say("check data and model; verdicts are kept as evidence, measures with their 95 % interval")
     demo.run("drystone", "test", "model:late-arrival@v1", expect=1)
     demo.run("drystone", "test")
     demo.say("the gate of `champion` demands that evidence: version 1 is refused, version 2 passes")

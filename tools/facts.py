@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import sys
-from pathlib import Path
 from typing import get_args, get_type_hints
 
 import msgspec
+from generated import settle
 
 from drystone.ledger import facts
-
-TARGET = Path(__file__).parent.parent / "docs" / "reference" / "facts.md"
 
 
 def reference() -> str:
@@ -41,17 +38,5 @@ def _type(hint: object) -> str:
     return f"`{text}`".replace("|", "or")
 
 
-def main() -> int:
-    """Write the page, or compare it."""
-    page = reference()
-    if "--check" not in sys.argv[1:]:
-        TARGET.write_text(page)
-        return 0
-    if not TARGET.exists() or TARGET.read_text() != page:
-        print(f"{TARGET.name} is out of date; run `make format`", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(settle("facts.md", reference()))

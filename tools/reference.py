@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
+
+from generated import settle
 
 from drystone.cli import parse, verbs
-
-TARGET = Path(__file__).parent.parent / "docs" / "reference" / "cli.md"
 
 
 def reference() -> str:
@@ -26,17 +24,5 @@ def reference() -> str:
     return "\n".join(parts)
 
 
-def main() -> int:
-    """Write the page, or compare it."""
-    page = reference()
-    if "--check" not in sys.argv[1:]:
-        TARGET.write_text(page)
-        return 0
-    if not TARGET.exists() or TARGET.read_text() != page:
-        print(f"{TARGET.name} is out of date; run `make format`", file=sys.stderr)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(settle("cli.md", reference()))
