@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -180,15 +181,35 @@ def test_what_may_not_be_written_is_not(workspace: Path, python: Run) -> None:
 
 def test_ignored_directories_are_left_out_also_when_reached_by_a_detour(workspace: Path, python: Run) -> None:
     (workspace / ".venv" / "lib").mkdir(parents=True)
-    (workspace / ".git").mkdir()
+    (workspace / ".drystone").mkdir()
     fill(workspace / ".venv" / "lib", a="1")
     (workspace / "venv").symlink_to(".venv")
     seen = python(
-        "import os; os.stat('.venv'); os.stat('.git'); os.stat('/usr'); os.stat('..');"
-        f"open('.venv/lib/a'); open('venv/lib/a'); open('.git/x', 'w'); open('{workspace}/.venv/../b', 'w')",
+        "import os; os.stat('.venv'); os.stat('.drystone'); os.stat('/usr'); os.stat('..');"
+        f"open('.venv/lib/a'); open('venv/lib/a'); open('.drystone/x', 'w');"
+        f"open('{workspace}/.venv/../b', 'w')",
         ignore=[workspace / ".venv", *SYSTEM],
     )
     assert (seen.reads, seen.writes, seen.all.present) == ({"venv"}, {"b"}, set())
+
+
+def test_of_the_devices_only_shared_memory_holds_files(python: Run) -> None:
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        seen = python(
+            f"import os; open('{file.name}').close(); open('{file.name}-made', 'w').close(); "
+            f"os.unlink('{file.name}-made'); os.listdir('/dev/shm'); os.stat('/dev/shm'); "
+            "open('/dev/null', 'w'); open('/dev/urandom', 'rb'); os.path.exists('/dev/none')"
+        )
+        assert set(seen.all.reads) == {Path(file.name)}
+        assert seen.all.writes == seen.all.removed == {Path(f"{file.name}-made")}
+        looked_up = seen.all.present | seen.all.absent | seen.all.listed
+        assert not [path for path in looked_up if path.is_relative_to("/dev")]
+
+
+def test_the_repository_of_the_workspace_is_seen(workspace: Path, python: Run) -> None:
+    (workspace / ".git").mkdir()
+    fill(workspace / ".git", HEAD="ref: refs/heads/main")
+    assert python("open('.git/HEAD')").reads == {".git/HEAD"}
 
 
 def test_an_ignored_directory_that_contains_the_workspace_does_not_hide_it(

@@ -9,8 +9,9 @@ from stat import S_ISLNK, S_ISREG
 
 Stat = tuple[int, int, int, int, int]
 
-_ALWAYS = (b"/proc", b"/sys", b"/dev")
-_OURS = (b".git", b".drystone")
+_ALWAYS = (b"/proc", b"/sys")
+_DEVICES, _SHARED = b"/dev/", b"/dev/shm/"
+_OURS = b".drystone"
 
 
 def stat_tuple(stat: os.stat_result) -> Stat:
@@ -19,9 +20,10 @@ def stat_tuple(stat: os.stat_result) -> Stat:
 
 
 class Scope:
-    """Which paths matter: all but those below an ignored prefix or the root's own `.git` and `.drystone`.
+    """Which paths matter: all but the kernel's, and those below an ignored prefix or the root's `.drystone`.
 
-    A prefix that contains the root does not reach into it, so a workspace in an ignored `/tmp` is still seen.
+    Of `/dev` only `/dev/shm` holds files. A prefix that contains the root does not reach into it, so a
+    workspace in an ignored `/tmp` is still seen.
     """
 
     def __init__(self, root: bytes, ignore: Iterable[Path]) -> None:
@@ -32,11 +34,12 @@ class Scope:
             *_ALWAYS,
             *spelled,
             *map(os.path.realpath, spelled),
-            *(self._inside + name for name in _OURS),
+            self._inside + _OURS,
         }
         around = {prefix for prefix in prefixes if self._inside.startswith(prefix.rstrip(b"/") + b"/")}
         self._around = tuple(prefix.rstrip(b"/") + b"/" for prefix in sorted(around))
-        self._exact = frozenset(prefix.rstrip(b"/") for prefix in prefixes - {root})
+        whole = prefixes - {root} | {_DEVICES, _SHARED}
+        self._exact = frozenset(prefix.rstrip(b"/") for prefix in whole)
         # the one test that thousands of look-ups of an import meet; the longest lists of hits first
         self.dropped = tuple(prefix.rstrip(b"/") + b"/" for prefix in sorted(prefixes - around))
 
@@ -44,7 +47,10 @@ class Scope:
         """Whether a resolved path is recorded."""
         if path.startswith(self.dropped) or path in self._exact:
             return False
-        return path == self.root or path.startswith(self._inside) or not path.startswith(self._around)
+        if path == self.root or path.startswith(self._inside):
+            return True
+        device = path.startswith(_DEVICES) and not path.startswith(_SHARED)
+        return not device and not path.startswith(self._around)
 
     def is_inside(self, path: bytes) -> bool:
         """Whether a resolved path is below the root."""

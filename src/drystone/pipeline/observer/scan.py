@@ -7,13 +7,13 @@ from stat import S_IFMT, S_ISDIR
 
 from drystone.pipeline.observer.record import Scope
 
-_SKIPPED = b".venv"
+_SKIPPED = (b".venv", b".git")
 
 Snapshot = dict[bytes, tuple[int, ...]]
 
 
 def snapshot(scope: Scope) -> Snapshot:
-    """Kind, inode, size, mtime_ns and ctime_ns of everything below the root that matters, `.venv` left out.
+    """Kind, inode, size, mtime_ns and ctime_ns of what matters below the root, without `.venv` and `.git`.
 
     Of a directory only the kind: its times change with its names, and those are here themselves.
     """
@@ -27,7 +27,7 @@ def snapshot(scope: Scope) -> Snapshot:
         with entries:
             for entry in entries:
                 path = entry.path
-                if not scope.matters(path) or entry.name == _SKIPPED:
+                if not scope.matters(path) or entry.name in _SKIPPED:
                     continue
                 try:
                     stat = entry.stat(follow_symlinks=False)

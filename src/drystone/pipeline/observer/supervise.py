@@ -63,9 +63,9 @@ def observe(
     as chunks, at `output`; where there is `errors`, standard error arrives there. A command that is not found
     ends with 127, one that cannot be executed with 126, with the reason in its output.
 
-    Paths below `ignore`, /proc, /sys, /dev and the root's `.git` and `.drystone` are not recorded; a prefix
-    that contains `root` does not reach into it. `keep` is told, just before, each file below `root` that the
-    command did not make and is about to remove, to rename, or to change after it has read it.
+    Paths below `ignore`, /proc, /sys, /dev (but for /dev/shm) and the root's `.drystone` are not recorded; a
+    prefix that contains `root` does not reach into it. `keep` is told, just before, each file below `root`
+    that the command did not make and is about to remove, to rename, or to change after it has read it.
 
     After `timeout` seconds, on `interrupted` or KeyboardInterrupt, the process group gets SIGTERM (when
     interrupted, the signal that `stop_signal` then says), and after `grace` seconds, or at a second
