@@ -45,13 +45,13 @@ class FeatureSet(NamedTuple):
         Args:
             spine: path of a Parquet or CSV file, a dataframe, a pyarrow table or a DuckDB relation.
             time: its time column; found by name or type where left out. Naive times are UTC.
-            keys: spine column -> view key, where the two differ in name.
+            keys: spine column -> view key (or column of `except_own`), where the two differ in name.
             full_names: call each feature `VIEW__FEATURE`.
 
         Raises:
             NotFound: a view, a table that it reads, or the spine's file is not there.
             ProjectInvalid: a view is not as it must be (see `features/view.py`).
-            UsageError: the spine lacks a key or a time, or a key is of another type.
+            UsageError: the spine lacks a key, a time or a column of `except_own`, or one is of another type.
             Conflict: two columns of the result would have one name.
         """
         table = spines.load(spine, self.layout.root)
@@ -61,12 +61,12 @@ class FeatureSet(NamedTuple):
             prepared = [session.prepare(name) for name in self.views]
             aliases = dict(keys or {})
             _check_aliases(aliases, prepared)
-            pairs = [spines.key_pairs(table, view, aliases) for view in prepared]
-            nano = _hold(session, table, time, prepared, pairs)
+            matches = [spines.match(table, view, aliases) for view in prepared]
+            nano = _hold(session, table, time, prepared, matches)
             origin = dict.fromkeys(table.column_names, "the spine")
-            for view, own in zip(prepared, pairs, strict=True):
-                sources = [latest(view, own, nano=nano)] if view.roles.features else []
-                sources += [aggregates(view, own, nano=nano)] if view.windows else []
+            for view, match in zip(prepared, matches, strict=True):
+                sources = [latest(view, match, nano=nano)] if view.roles.features else []
+                sources += [aggregates(view, match, nano=nano)] if view.windows else []
                 for source in sources:
                     for name, column in _columns(session.fetch(source, view.at)):
                         shown = f"{view.view.name}__{name}" if full_names else name
@@ -111,13 +111,13 @@ def as_csv(table: pa.Table) -> bytes:
 
 
 def _hold(
-    session: Session, table: pa.Table, time: str, prepared: list[Prepared], pairs: list[list[tuple[str, str]]]
+    session: Session, table: pa.Table, time: str, prepared: list[Prepared], matches: list[spines.Match]
 ) -> bool:
     """Lay the spine into the session as `__spine`; whether ticks are nanoseconds."""
-    columns = sorted({column for own in pairs for column, _ in own})
+    columns = sorted({column for match in matches for column, _ in match.pairs})
     types = spines.hold(session, table, time, columns)
-    for view, own in zip(prepared, pairs, strict=True):
-        spines.check_types(view, own, types)
+    for view, match in zip(prepared, matches, strict=True):
+        spines.check_types(view, match, types)
     times = [types["__time"]]
     times += [
         view.types[name] for view in prepared for name in (view.roles.event, view.roles.arrival) if name
@@ -135,7 +135,7 @@ def _columns(table: pa.Table) -> list[tuple[str, pa.ChunkedArray]]:
 
 
 def _check_aliases(aliases: Mapping[str, str], prepared: list[Prepared]) -> None:
-    known = {key for view in prepared for key in view.roles.keys}
+    known = {name for view in prepared for name in (*view.roles.keys, view.roles.own) if name}
     for column, key in aliases.items():
         if list(aliases.values()).count(key) > 1:
             raise UsageError(

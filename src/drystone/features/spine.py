@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.csv as pc
@@ -17,6 +17,28 @@ from drystone.features.session import Prepared, Session, as_arrow, quoted
 _TIME_NAMES = ("ts", "event_time", "event_timestamp")
 #: The type of a column whose every value is null.
 _UNTYPED = "NULL"
+
+
+class Match(NamedTuple):
+    """How rows of the spine find rows of a view, as pairs of a spine's and a view's column.
+
+    Attributes:
+        keys: equal where a row of the view is for a row of the spine.
+        own: equal where it is its own, and so left out; None where the view has no `except_own`.
+    """
+
+    keys: tuple[tuple[str, str], ...]
+    own: tuple[str, str] | None
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """All of them."""
+        return (*self.keys, *((self.own,) if self.own else ()))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the view."""
+        return tuple(column for _, column in self.pairs)
 
 
 def load(spine: Any, root: Path) -> pa.Table:
@@ -79,30 +101,36 @@ def time_column(table: pa.Table, given: str | None) -> str:
     return name
 
 
-def key_pairs(table: pa.Table, view: Prepared, aliases: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Each key of the view with the column of the spine that holds it.
+def match(table: pa.Table, view: Prepared, aliases: Mapping[str, str]) -> Match:
+    """Each key of the view, and the column that tells whose a row is, with the spine's column for it.
 
     Args:
         table: the spine.
         view: the view.
-        aliases: spine column -> view key, where the two differ in name.
+        aliases: spine column -> view column, where the two differ in name.
 
     Raises:
-        UsageError: the spine lacks a key.
+        UsageError: the spine lacks one of them.
     """
-    of_key = {key: column for column, key in aliases.items()}
-    pairs = [(of_key.get(key, key), key) for key in view.roles.keys]
-    for column, key in pairs:
-        if column not in table.column_names:
+    of_view = {theirs: mine for mine, theirs in aliases.items()}
+    own = view.roles.own
+    found = Match(
+        tuple((of_view.get(key, key), key) for key in view.roles.keys),
+        (of_view.get(own, own), own) if own else None,
+    )
+    for mine, theirs in found.pairs:
+        if mine not in table.column_names:
+            role = "which tells a row's own rows in" if theirs == own else "a key of"
             raise UsageError(
-                f"the spine has no column `{column}`, a key of view `{view.view.name}`",
+                f"the spine has no column `{mine}`, {role} view `{view.view.name}`",
                 at=view.at,
                 hints=[
-                    *_columns(column, table.column_names),
-                    f"if it has another name: `--key COLUMN={key}`, in Python `keys={{'COLUMN': '{key}'}}`",
+                    *_columns(mine, table.column_names),
+                    f"if it has another name: `--key COLUMN={theirs}`, "
+                    f"in Python `keys={{'COLUMN': '{theirs}'}}`",
                 ],
             )
-    return pairs
+    return found
 
 
 def hold(session: Session, table: pa.Table, time: str, columns: Sequence[str]) -> dict[str, str]:
@@ -116,17 +144,17 @@ def hold(session: Session, table: pa.Table, time: str, columns: Sequence[str]) -
     return session.types("__asked") | {name: _UNTYPED for name in untyped if name != "__time"}
 
 
-def check_types(view: Prepared, pairs: Sequence[tuple[str, str]], types: Mapping[str, str]) -> None:
-    """Hold a spine's keys to the types of the view's.
+def check_types(view: Prepared, match: Match, types: Mapping[str, str]) -> None:
+    """Hold a spine's columns to the types of the view's that they equal.
 
     Raises:
-        UsageError: a key is a number on one side and a text on the other, or the like.
+        UsageError: one is a number on one side and a text on the other, or the like.
     """
-    for column, key in pairs:
+    for column, key in match.pairs:
         mine, theirs = types[column], view.types[key]
         if mine != _UNTYPED and _family(mine) != _family(theirs):
             raise UsageError(
-                f"key `{column}` of the spine is `{mine}`, "
+                f"{'column' if key == view.roles.own else 'key'} `{column}` of the spine is `{mine}`, "
                 f"but `{key}` of view `{view.view.name}` is `{theirs}`",
                 at=view.at,
                 hints=[

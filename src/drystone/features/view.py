@@ -23,9 +23,14 @@ event time in `(t - 24h, t]` that are known at t: the value changes when a row b
 leaves the window, not only when the next row appears. Every row counts, also one that a later one
 replaces. N and unit are free: `last_15m`, `last_7d`; `FILTER (WHERE ...)` and DISTINCT work as in SQL.
 
+`-- except_own: order_id` leaves a row's own rows out: for a row of the spine, the view's rows with its
+`order_id` are as if they were not there, for plain columns as for aggregates. That column is neither key
+nor feature; a null is nobody's own.
+
 Headers stand in comments above the SELECT, one `-- name: value` a line. A `.py` view is a module with
 a function named as the file, whose parameters name tables or views (it is handed DuckDB relations) and
-which returns a relation, a dataframe or SQL; its headers are the constants KEYS, MAX_AGE and DELAY.
+which returns a relation, a dataframe or SQL; its headers are the constants KEYS, MAX_AGE, DELAY and
+EXCEPT_OWN. Where a view reads another, only the headers of the one that is joined count.
 """
 
 from __future__ import annotations
@@ -39,8 +44,9 @@ from drystone.core.errors import Conflict, NotFound, ProjectInvalid
 from drystone.core.layout import Layout
 from drystone.core.suggest import similar
 
-HEADERS = ("keys", "max_age", "delay")
+HEADERS = ("keys", "max_age", "delay", "except_own")
 _HEADER = re.compile(r"--\s*([a-z_]+)\s*:(.*)")
+_NAME = re.compile(r"\w+")
 _DURATION = re.compile(r"([1-9][0-9]*)(ms|s|m|h|d|w)")
 _MICROSECONDS = {
     "ms": 1_000,
@@ -60,11 +66,13 @@ class Header(NamedTuple):
         keys: named key columns, or () for the `*_id` columns.
         max_age: microseconds after which a value counts as unknown, or None for never.
         delay: microseconds from a row's event time until it is known.
+        except_own: the column that tells whose row it is, so that nobody gets its own; or None.
     """
 
     keys: tuple[str, ...] = ()
     max_age: int | None = None
     delay: int = 0
+    except_own: str | None = None
 
 
 class View(NamedTuple):
@@ -77,12 +85,21 @@ class View(NamedTuple):
 
 
 class Roles(NamedTuple):
-    """Which column of a view is what. `arrival` is None where event time (plus delay) stands for it."""
+    """Which column of a view is what.
+
+    Attributes:
+        keys: whom or what a row is about.
+        event: when it happened.
+        arrival: when it became known, None where the event time (plus delay) stands for it.
+        features: what is joined.
+        own: the column of `-- except_own:`, if any.
+    """
 
     keys: tuple[str, ...]
     event: str
     arrival: str | None
     features: tuple[str, ...]
+    own: str | None = None
 
 
 def find(layout: Layout) -> dict[str, Path]:
@@ -176,7 +193,15 @@ def header_of(values: Mapping[str, object], at: str) -> Header:
         name: _duration_of(name, values[name], at) if name in values else None
         for name in ("max_age", "delay")
     }
-    return Header(tuple(name.strip() for name in names), ages["max_age"], ages["delay"] or 0)
+    own = values.get("except_own")
+    if own is not None and not (isinstance(own, str) and _NAME.fullmatch(own)):
+        raise ProjectInvalid(
+            "header `except_own` must name one column",
+            at=at,
+            because=f"it says {own!r}",
+            hints=["write `except_own: a_id`"],
+        )
+    return Header(tuple(name.strip() for name in names), ages["max_age"], ages["delay"] or 0, own)
 
 
 def duration(text: str) -> int | None:
@@ -196,27 +221,11 @@ def roles(header: Header, types: Mapping[str, str], at: str) -> Roles:
     Raises:
         ProjectInvalid: no key, no time, a time that is no timestamp, or several candidates for one role.
     """
-    keys = header.keys or tuple(name for name in types if name.endswith("_id"))
-    unknown = [name for name in keys if name not in types]
-    if unknown:
-        near = similar(unknown[0], types)
-        raise ProjectInvalid(
-            f"key `{unknown[0]}` is not a column of the view",
-            at=at,
-            hints=[f"columns are {', '.join(f'`{name}`' for name in near or types)}"],
-        )
-    if not keys:
-        raise ProjectInvalid(
-            "the view has no key",
-            at=at,
-            because=f"none of its columns ends in `_id`: {', '.join(f'`{name}`' for name in types)}",
-            hints=["name the key columns above the select: `-- keys: a, b`"],
-        )
-    stamps = [
-        name for name, kind in types.items() if name not in keys and kind.startswith(("TIMESTAMP", "DATE"))
-    ]
+    keys = _keys(header, types, at)
+    others = [name for name in types if name not in (*keys, header.except_own)]
+    stamps = [name for name in others if types[name].startswith(("TIMESTAMP", "DATE"))]
     arrival = _arrival(stamps, at)
-    event = _event([name for name in types if name not in keys], stamps, arrival, at)
+    event = _event(others, stamps, arrival, at)
     if types[event] == "DATE" and arrival in (None, event) and not header.delay:
         raise ProjectInvalid(
             f"time column `{event}` is a date, which does not tell when in the day the row was known",
@@ -229,8 +238,38 @@ def roles(header: Header, types: Mapping[str, str], at: str) -> Roles:
             at=at,
             hints=["remove the header or the column"],
         )
-    features = tuple(name for name in types if name not in (*keys, event, arrival))
-    return Roles(keys, event, None if arrival == event else arrival, features)
+    features = tuple(name for name in others if name not in (event, arrival))
+    return Roles(keys, event, None if arrival == event else arrival, features, header.except_own)
+
+
+def _keys(header: Header, types: Mapping[str, str], at: str) -> tuple[str, ...]:
+    own = header.except_own
+    keys = header.keys or tuple(name for name in types if name.endswith("_id") and name != own)
+    named = [("key", name) for name in keys] + [("column of `except_own`", name) for name in (own,) if name]
+    for role, name in named:
+        if name not in types:
+            near = similar(name, types)
+            raise ProjectInvalid(
+                f"{role} `{name}` is not a column of the view",
+                at=at,
+                hints=[f"columns are {', '.join(f'`{each}`' for each in near or types)}"],
+            )
+    if own in keys:
+        raise ProjectInvalid(
+            f"`{own}` is a key and the column of `except_own`",
+            at=at,
+            because="all rows that the key finds would be left out",
+            hints=["name what the rows are about as `keys`, and whose they are as `except_own`"],
+        )
+    if not keys:
+        other = f" but `{own}`, that of `except_own`" if own else ""
+        raise ProjectInvalid(
+            "the view has no key",
+            at=at,
+            because=f"none of its columns ends in `_id`{other}: {', '.join(f'`{name}`' for name in types)}",
+            hints=["name the key columns above the select: `-- keys: a, b`"],
+        )
+    return keys
 
 
 def _arrival(stamps: list[str], at: str) -> str | None:
