@@ -145,7 +145,7 @@ def release(demo: Demo) -> None:
 def operate(demo: Demo, months: str) -> None:
     """Serve, watch, and trace one prediction back."""
     port = free_port()
-    demo.say("serve the champion, and send it the flights from April on, every half hour, over HTTP")
+    demo.say("serve the champion, and send it the flights from April on, in time order, over HTTP")
     print(f"$ drystone serve model:late-arrival@champion --port {port} &", flush=True)
     server = subprocess.Popen(
         ["drystone", "serve", "model:late-arrival@champion", "--port", str(port)],

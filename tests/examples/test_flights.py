@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -44,8 +45,6 @@ class Flight:
         self.name = f"{day:%Y-%m-%d}T{clock}-{self.origin}-{self.carrier}{line['flight']}"
         leaves = day.replace(hour=int(clock[:2]), minute=int(clock[2:]), tzinfo=NEW_YORK)
         self.leaves = leaves.astimezone(UTC)
-        half = self.leaves.replace(minute=self.leaves.minute // 30 * 30)
-        self.asked = half - timedelta(minutes=30)
         zone = zones.get(line["dest"], CARIBBEAN)
         arrives = int(line["sched_arr_time"])
         due = day.replace(hour=arrives // 100, minute=arrives % 100, tzinfo=zone)
@@ -88,9 +87,9 @@ def folder(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def joined(folder: Path) -> list[dict[str, object]]:
     """Each flight of the slice with its features, as rows."""
     views = ("weather_at_origin", "carrier_delay", "origin_delay", "plane_delay")
-    names = ["flight_id", "asked_at", "sched_dep", "carrier", "origin", "tailnum", "departed_at", "landed_at"]
+    names = ["flight_id", "sched_dep", "carrier", "origin", "tailnum", "departed_at", "landed_at"]
     spine = pq.read_table(folder / "data" / "flights.parquet", columns=names)
-    rows: list[dict[str, object]] = features(Layout(folder), *views).at(spine, time="asked_at").to_pylist()
+    rows: list[dict[str, object]] = features(Layout(folder), *views).at(spine, time="sched_dep").to_pylist()
     return rows
 
 
@@ -105,8 +104,7 @@ def test_instants_are_those_of_the_standard_library(
     assert len(joined) == len(raw)
     for row in joined:
         flight = raw[str(row["flight_id"])]
-        assert (row["asked_at"], row["sched_dep"], row["departed_at"], row["landed_at"]) == (
-            flight.asked,
+        assert (row["sched_dep"], row["departed_at"], row["landed_at"]) == (
             flight.leaves,
             flight.left,
             flight.lands,
@@ -142,14 +140,14 @@ def test_the_carriers_delay_is_that_of_what_has_landed_in_the_24_hours_before(
 ) -> None:
     for row in sampled(joined):
         own = raw[str(row["flight_id"])]
-        since = own.asked - timedelta(hours=24)
+        since = own.leaves - timedelta(hours=24)
         delays = [
             other.delay
             for other in raw.values()
             if other is not own
             and other.carrier == own.carrier
             and other.lands is not None
-            and since < other.lands <= own.asked
+            and since < other.lands <= own.leaves
         ]
         assert row["carrier_landed_24h"] == len(delays)
         assert row["carrier_delay_24h"] == (pytest.approx(fmean(delays), rel=1e-12) if delays else None)  # type: ignore[arg-type]
@@ -162,14 +160,14 @@ def test_the_airports_delay_is_that_of_what_has_left_in_the_two_hours_before(
 ) -> None:
     for row in sampled(joined):
         own = raw[str(row["flight_id"])]
-        since = own.asked - timedelta(hours=2)
+        since = own.leaves - timedelta(hours=2)
         held = [
             other.held
             for other in raw.values()
             if other is not own
             and other.origin == own.origin
             and other.left is not None
-            and since < other.left <= own.asked
+            and since < other.left <= own.leaves
         ]
         assert row["origin_departed_2h"] == len(held)
         assert row["origin_delay_2h"] == (pytest.approx(fmean(held), rel=1e-12) if held else None)  # type: ignore[arg-type]
@@ -186,10 +184,10 @@ def test_the_planes_delay_is_that_of_its_last_landing_within_a_day(
             if other is not own
             and other.tail == own.tail != "NA"
             and other.lands is not None
-            and other.lands <= own.asked
+            and other.lands <= own.leaves
         ]
         last = max(landed, default=None)
-        recent = last is not None and own.asked - last[0] <= timedelta(hours=24)
+        recent = last is not None and own.leaves - last[0] <= timedelta(hours=24)
         assert row["plane_delay"] == (last[1] if last and recent else None)
 
 
@@ -203,7 +201,7 @@ def test_the_weather_is_that_of_the_last_hour_that_is_over(
                 weather[line["origin"], datetime.fromisoformat(line["time_hour"])] = line
     for row in joined:
         own = raw[str(row["flight_id"])]
-        hour = own.asked.replace(minute=0) - timedelta(hours=1)
+        hour = own.leaves.replace(minute=0) - timedelta(hours=1)
         known = next(
             (
                 weather[own.origin, hour - timedelta(hours=n)]
@@ -217,26 +215,43 @@ def test_the_weather_is_that_of_the_last_hour_that_is_over(
             assert row[name] == (None if text == "NA" else float(text)), (own.name, name)
 
 
+VIEWS = ("carrier_delay", "origin_delay", "plane_delay")
+NAMES = ["flight_id", "sched_dep", "carrier", "origin", "tailnum"]
+
+
 def test_what_becomes_of_a_flight_changes_none_of_its_own_features(folder: Path, tmp_path: Path) -> None:
-    changed = tmp_path / "flights"
-    shutil.copytree(folder, changed)
-    table = pq.read_table(changed / "data" / "flights.parquet")
-    views = ("carrier_delay", "origin_delay", "plane_delay")
-    names = ["flight_id", "asked_at", "carrier", "origin", "tailnum"]
-    random = Random(1)
-    for row in random.sample(range(len(table)), 12):
-        known = table.slice(row, 1)
-        own = known.select(names)
-        before = features(Layout(folder), *views).at(own, time="asked_at")
-        for minutes in (-240, -90, 0, 600):  # also sooner than any flight leaves
-            at = own["asked_at"][0].as_py() + timedelta(minutes=minutes)
+    other = tmp_path / "flights"
+    shutil.copytree(folder, other)
+    table = pq.read_table(other / "data" / "flights.parquet")
+    for row in Random(1).sample(range(len(table)), 8):
+        own = table.slice(row, 1).select(NAMES)
+        before = features(Layout(folder), *VIEWS).at(own, time="sched_dep")
+        for minutes in (-240, -5, 0, 600):  # also sooner than any flight leaves or lands
+            at = own["sched_dep"][0].as_py() + timedelta(minutes=minutes)
             outcome = {"dep_delay": minutes, "arr_delay": minutes, "departed_at": at, "landed_at": at}
-            for name, value in outcome.items():
-                kind = known.schema.field(name)
-                known = known.set_column(known.schema.names.index(name), kind, [pa.array([value], kind.type)])
-            rows = [table.slice(0, row), known, table.slice(row + 1)]
-            pq.write_table(pa.concat_tables(rows), changed / "data" / "flights.parquet")
-            assert features(Layout(changed), *views).at(own, time="asked_at").equals(before)
+            changed = pa.Table.from_pylist([table.slice(row, 1).to_pylist()[0] | outcome], table.schema)
+            rows = pa.concat_tables([table.slice(0, row), changed, table.slice(row + 1)])
+            pq.write_table(rows, other / "data" / "flights.parquet")
+            assert features(Layout(other), *VIEWS).at(own, time="sched_dep").equals(before)
+
+
+def test_what_happens_after_a_flight_is_to_leave_changes_none_of_its_features(
+    folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "flights"
+    shutil.copytree(folder, other)
+    table = pq.read_table(other / "data" / "flights.parquet")
+    noon = BEGINS.replace(hour=12)
+    asked = table.filter(pc.less_equal(table["sched_dep"], pa.scalar(noon))).select(NAMES)
+    before = features(Layout(folder), *VIEWS).at(asked, time="sched_dep")
+    flights = table.to_pylist()
+    for flight in flights:  # what is not known at noon has another outcome, or none
+        for event, delay in (("departed_at", "dep_delay"), ("landed_at", "arr_delay")):
+            if flight[event] is not None and flight[event] > noon:
+                outcome = Random(flight["flight_id"]).choice([None, noon + timedelta(minutes=1)])
+                flight |= {event: outcome, delay: None if outcome is None else 999}
+    pq.write_table(pa.Table.from_pylist(flights, schema=table.schema), other / "data" / "flights.parquet")
+    assert features(Layout(other), *VIEWS).at(asked, time="sched_dep").equals(before)
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +289,7 @@ def test_the_model_learns_from_answers_known_when_the_holdout_begins(
     built: tuple[Path, str], raw: dict[str, Flight]
 ) -> None:
     landed = [flight for flight in raw.values() if flight.lands is not None and flight.lands < BEGINS]
-    held = [flight for flight in raw.values() if flight.lands is not None and flight.asked >= BEGINS]
+    held = [flight for flight in raw.values() if flight.lands is not None and flight.leaves >= BEGINS]
     assert len(landed) + len(held) < sum(flight.lands is not None for flight in raw.values())
     assert f"learnt from {len(landed):,} flights" in built[1]
     assert f"on {len(held):,} flights" in built[1]
@@ -288,11 +303,17 @@ def test_the_evaluation_holds_the_inputs_that_were_judged(built: tuple[Path, str
     )
 
 
-def test_all_flights_of_a_request_are_asked_about_at_its_time(folder: Path) -> None:
+def test_the_flights_of_a_quarter_of_an_hour_share_a_request_before_any_has_landed(folder: Path) -> None:
     traffic = runpy.run_path(str(folder / "traffic.py"))
-    flights = pq.read_table(folder / "data" / "flights.parquet", columns=["flight_id", "asked_at"])
+    flights = pq.read_table(
+        folder / "data" / "flights.parquet", columns=["flight_id", "sched_dep", "landed_at"]
+    )
     requests = list(traffic["requests"](flights))
-    moments = [set(request["asked_at"].to_pylist()) for request in requests]
-    assert all(len(moment) == 1 for moment in moments)
-    assert len(set.union(*moments)) == len(moments)
     assert pa.concat_tables(requests).equals(flights)
+    quarters = []
+    for request in requests:
+        moments = request["sched_dep"].to_pylist()
+        quarters.append({moment.replace(minute=moment.minute // 15 * 15) for moment in moments})
+        assert all(landed is None or landed > moments[-1] for landed in request["landed_at"].to_pylist())
+    assert all(len(quarter) == 1 for quarter in quarters)
+    assert len(set.union(*quarters)) == len(quarters)

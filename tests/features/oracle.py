@@ -58,7 +58,12 @@ _times = st.sampled_from([None, *map(hour, range(10))])
 _values = st.sampled_from([None, *map(float, range(-3, 6))])
 _row = {"a_id": _keys, "b_id": _numbers, "ts": _times, "x": _values}
 _ask = {"a_id": _keys, "b_id": _numbers, "ts": _times}
-_owner = {"owner_id": st.sampled_from([None, "p", "p", "q", "r"])}
+# Rows with an owner are of one key more often, so that owners follow each other in many ways.
+_owner = {
+    "a_id": st.sampled_from(["1", "1", "1", "12"]),
+    "b_id": st.just(1),
+    "owner_id": st.sampled_from([None, "p", "p", "q", "r"]),
+}
 
 
 def worlds(*, late: bool, owned: bool = False) -> st.SearchStrategy[dict[str, list[dict[str, Any]]]]:

@@ -87,6 +87,23 @@ def test_a_null_is_nobodys_own(orders: Folder) -> None:
     assert (got["price"], got["total"]) == ([5.0], [5.0])
 
 
+def test_what_others_send_late_is_found_behind_ones_own_newest_row(folder: Folder) -> None:
+    arrivals = [hour(5), hour(6), hour(7), hour(8)]
+    folder.table(
+        "rows",
+        {
+            "key_id": [1] * 4,
+            "own": ["me", None, "you", "me"],
+            "ts": [hour(5), hour(3), hour(4), hour(2)],
+            "arrived_at": arrivals,
+            "x": [1, 2, 3, 4],
+        },
+    )
+    folder.view("v", "-- except_own: own\nSELECT * FROM rows")
+    spine = pa.table({"key_id": [1] * 4, "own": ["me"] * 4, "ts": arrivals})
+    assert folder.join(spine, "v")["x"] == [None, 2, 3, 3]
+
+
 def test_aggregates_count_others_only(orders: Folder) -> None:
     got = orders.join(asking("o1", "o2", "o3", None), "sums")
     assert got["total"] == [55.0, 15.0, 65.0, 65.0]

@@ -71,6 +71,19 @@ def test_a_key_of_another_name_is_hinted_at_as_it_is_typed_here(world: Folder) -
     assert "`--key COLUMN=key_id`" in join(world, "asked.csv", "v").stderr
 
 
+def test_a_rows_own_rows_are_left_out_where_the_view_says_so(world: Folder) -> None:
+    (world.layout.root / "mine.csv").write_text(
+        "key_id,mine,ts\n1,1.5,2013-01-01 12:00:00\n1,9.5,2013-01-01 12:00:00\n"
+    )
+    world.view("others", "-- except_own: x\nSELECT *, x AS y FROM rows")
+    ended = join(world, "mine.csv", "others", "--key", "mine=x")
+    assert ended.stdout.splitlines()[1:] == ["1,1.5,2013-01-01 12:00:00,", "1,9.5,2013-01-01 12:00:00,1.5"]
+    ended = join(world, "mine.csv", "others")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "no column `x`, which tells a row's own rows in view `others`" in ended.stderr
+    assert "`--key COLUMN=x`" in ended.stderr
+
+
 @pytest.mark.parametrize("time", [(), ("--time", "asked")])
 def test_a_file_with_a_head_line_only_gives_one(world: Folder, time: tuple[str, ...]) -> None:
     (world.layout.root / "none.csv").write_text("asked,key_id,name\n")

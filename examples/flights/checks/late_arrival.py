@@ -21,7 +21,7 @@ HOLDOUT = datetime.fromisoformat(PARAMS["train"]["holdout_from"]).replace(tzinfo
 @pytest.fixture
 def holdout(data):
     """The flights that were held back when the model learnt."""
-    return data("training").where("asked_at", ">=", HOLDOUT)
+    return data("training").where("sched_dep", ">=", HOLDOUT)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
-"""`data/flights.parquet` and the views in `features/` -> what is known of each flight when it is asked about,
-half an hour or more before it is to leave.
+"""`data/flights.parquet` and the views in `features/` -> what is known of each flight when it is to leave.
+
+Of a flight itself nothing is among its features but its schedule, though three in five have left by then:
+the views say `except_own: flight_id`.
 
 - `data/training.parquet`: January to March, flights that arrived, with the answer `late`
 - `data/months/2013-04.parquet` ... `2013-12.parquet`: all flights, as a service is asked about them,
@@ -7,7 +9,7 @@ half an hour or more before it is to leave.
 - `data/outcomes.parquet`: the answers of those, with the moment at which each was known
 
 Months are those of UTC, in which a deployment's windows are counted; the last flights of New Year's Eve
-are asked about in 2014 and are in none. A flight that was cancelled or diverted never arrives: it has
+are to leave in 2014 and are in none. A flight that was cancelled or diverted never arrives: it has
 no answer.
 """
 
@@ -26,8 +28,8 @@ connection.execute("SET TimeZone = 'UTC'")
 # `tailnum` finds the plane and `month` the file; a model gets neither.
 spine = connection.sql("""
     SELECT
-        flight_id, asked_at, sched_dep, carrier, origin, dest, distance, tailnum,
-        strftime(asked_at, '%Y-%m') AS month,
+        flight_id, sched_dep, carrier, origin, dest, distance, tailnum,
+        strftime(sched_dep, '%Y-%m') AS month,
         hour * 60 + minute AS minute_of_day,
         isodow(make_date(year, month, day)) AS weekday
     FROM 'data/flights.parquet'
@@ -41,7 +43,7 @@ outcomes = connection.sql("""
 """).to_arrow_table()
 
 views = ("weather_at_origin", "carrier_delay", "origin_delay", "plane_delay")
-known = ds.views(*views).at(spine, time="asked_at")
+known = ds.views(*views).at(spine, time="sched_dep")
 
 months = known["month"]
 asked = known.drop_columns(["tailnum", "month"])

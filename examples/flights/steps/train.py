@@ -21,8 +21,8 @@ params = ds.params["train"]
 table = pd.read_parquet("data/training.parquet")
 begins = pd.Timestamp(params["holdout_from"], tz="America/New_York")
 landed_at = pd.read_parquet("data/outcomes.parquet").set_index("flight_id")["landed_at"]
-inputs = table.drop(columns=["flight_id", "asked_at", "sched_dep", "late"])
-learnt, held = table["flight_id"].map(landed_at) < begins, table["asked_at"] >= begins
+inputs = table.drop(columns=["flight_id", "sched_dep", "late"])
+learnt, held = table["flight_id"].map(landed_at) < begins, table["sched_dep"] >= begins
 seen, seen_late = inputs[learnt].copy(), table["late"][learnt]
 holdout, holdout_late = inputs[held], table["late"][held]
 
