@@ -209,7 +209,7 @@ def test_a_time_or_an_id_may_tell_whose_a_row_is() -> None:
         (
             Header(except_own="oder_id"),
             {"a_id": "X", "order_id": "X", "ts": STAMP},
-            "column of `except_own` `oder_id` is not a column of the view",
+            "`except_own` names `oder_id`, which is not a column of the view",
         ),
         (
             Header(keys=("a_id",), except_own="a_id"),
@@ -252,7 +252,7 @@ def test_a_spine_that_cannot_say_what_is_its_own_is_refused(
 
 
 def test_a_python_constant_that_names_no_column_is_refused(orders: Folder) -> None:
-    for value, error in (("3", "must name one column"), ("'nobody'", "is not a column of the view")):
+    for value, error in (("3", "must name one column"), ("'nobody'", "which is not a column of the view")):
         orders.view("py", f"EXCEPT_OWN = {value}\ndef py(orders): return orders\n", ".py")
         with pytest.raises(DrystoneError, match=error):
             orders.join(asking("o1"), "py")

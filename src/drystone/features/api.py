@@ -145,7 +145,7 @@ def _check_aliases(aliases: Mapping[str, str], prepared: list[Prepared]) -> None
         if key not in known:
             raise UsageError(
                 f"no view has a key `{key}`, which `{column}` is to stand for",
-                hints=[f"keys are {', '.join(f'`{each}`' for each in sorted(known))}"],
+                hints=[f"the views ask for {', '.join(f'`{each}`' for each in sorted(known))}"],
             )
 
 

@@ -245,12 +245,12 @@ def roles(header: Header, types: Mapping[str, str], at: str) -> Roles:
 def _keys(header: Header, types: Mapping[str, str], at: str) -> tuple[str, ...]:
     own = header.except_own
     keys = header.keys or tuple(name for name in types if name.endswith("_id") and name != own)
-    named = [("key", name) for name in keys] + [("column of `except_own`", name) for name in (own,) if name]
-    for role, name in named:
-        if name not in types:
+    for name in (*keys, own):
+        if name is not None and name not in types:
             near = similar(name, types)
+            named = f"key `{name}` is" if name in keys else f"`except_own` names `{name}`, which is"
             raise ProjectInvalid(
-                f"{role} `{name}` is not a column of the view",
+                f"{named} not a column of the view",
                 at=at,
                 hints=[f"columns are {', '.join(f'`{each}`' for each in near or types)}"],
             )
