@@ -11,7 +11,9 @@ import msgspec
 from drystone.core.errors import Conflict, NotFound
 from drystone.core.ids import short
 from drystone.objects.entry import Entry
-from drystone.objects.tree import Memory, restore, store_path, walk
+from drystone.objects.intake import store_path
+from drystone.objects.restore import restore
+from drystone.objects.tree import Memory, walk
 from drystone.workspace.diff import is_within, not_tracked
 from drystone.workspace.lockfile import LockedPath
 from drystone.workspace.workspace import Workspace
@@ -161,5 +163,5 @@ def _refuse_unsaved(plans: Sequence[_Plan]) -> None:
 def _carry_out(workspace: Workspace, plan: _Plan) -> None:
     place = workspace.place(plan.path)
     if plan.present is not None:  # also what was saved when this was planned: it may have changed since
-        store_path(workspace.store, place, hasher=workspace.stat_index.identify)
-    restore(workspace.store, plan.wanted, place, hasher=workspace.stat_index.identify)
+        store_path(workspace.store, place, known=workspace.stat_index)
+    restore(workspace.store, plan.wanted, place, known=workspace.stat_index)
