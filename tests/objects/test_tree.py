@@ -99,6 +99,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+def test_a_folder_of_many_small_and_some_large_files_comes_back(store: ObjectStore, tmp_path: Path) -> None:
+    many = {f"{number:03}": b"%d" % number for number in range(100)}
+    build(tmp_path / "in", {"a": many, "large": os.urandom(3 << 20), "z": {**many, "100": b"more"}})
+    entry = store_path(store, tmp_path / "in")
+    assert len(list(store.packs)) == 1
+    for name in store:
+        store.verify(name)
+    restore(store, entry, tmp_path / "out")
+    assert seen(tmp_path / "out") == seen(tmp_path / "in")
+
+
 def test_an_entry_tells_kind_size_and_executability(store: ObjectStore, folder: Path) -> None:
     entry = store_path(store, folder)
     assert (entry.name, entry.kind, entry.size) == ("data", "tree", 4 + 10 + 1 + 8)

@@ -17,7 +17,7 @@ from drystone.objects.compress import Squeezer
 from drystone.objects.hashing import SMALL, hash_descriptor
 from drystone.objects.loose import Loose
 from drystone.objects.pack import RAW, ZSTD
-from drystone.objects.packs import FULL, Packs, PackWriter
+from drystone.objects.packs import FULL, PackFile, Packs, publish
 
 _OPEN_FILES = 64  # large files that wait for the disk together
 _FEW = 16  # fewer small objects than that become files: packs of one or two would only be many
@@ -52,7 +52,7 @@ class Batch:
         self._holds = holds
         self._failpoint = failpoint
         self._squeezer = Squeezer()
-        self._writer: PackWriter | None = None
+        self._writer: PackFile | None = None
         self._few: dict[bytes, bytes] = {}
         self._late: dict[bytes, bytes] = {}
         self._waiting: list[_Waiting] = []
@@ -159,7 +159,7 @@ class Batch:
 
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(settle, self._waiting))
-        self._abandon()
+        self._release()
 
     def _has(self, digest: bytes) -> bool:
         """Whether the object is in the store, whole.
@@ -200,24 +200,28 @@ class Batch:
 
         self._loose.publish(fill, lambda _name: False)
 
-    def _room(self) -> PackWriter:
+    def _room(self) -> PackFile:
         if self._writer is not None and self._writer.size >= FULL:
             self._close_pack()
         if self._writer is None:
             self._loose.prepare()
-            self._writer = PackWriter(self._loose.incoming, self._packs.folder, self._failpoint)
+            self._writer = PackFile(self._loose.incoming)
         return self._writer
 
     def _close_pack(self) -> None:
         if self._writer is not None:
             writer, self._writer = self._writer, None
-            writer.publish()
+            publish(writer, self._packs.folder, self._failpoint)
 
-    def _abandon(self) -> None:
-        """Let go of everything that is not published."""
+    def _release(self) -> None:
+        """Let go of the files of large objects, and of all that are not published."""
         for one in self._waiting:
             one.held.close()
         self._waiting.clear()
+
+    def _abandon(self) -> None:
+        """Let go of everything that is not published."""
+        self._release()
         if self._writer is not None:
             self._writer.discard()
             self._writer = None

@@ -161,20 +161,16 @@ def _nothing(_step: str) -> None:
     pass
 
 
-class PackWriter:
-    """One pack in the making: a temporary file in `incoming` that becomes a pack in `folder`.
+class PackFile:
+    """A pack in the making: a temporary file.
 
     Args:
-        incoming: where to write it, on the same file system.
-        folder: where it belongs; made if need be.
-        failpoint: called with the name of each step of publishing, so that tests can stop it there.
+        folder: where to write it.
     """
 
-    def __init__(self, incoming: Path, folder: Path, failpoint: Callable[[str], None] = _nothing) -> None:
-        self._folder = folder
-        self._failpoint = failpoint
-        self._temporary = temporary(incoming)
-        self._descriptor, self._path = self._temporary.__enter__()
+    def __init__(self, folder: Path) -> None:
+        self._temporary = temporary(folder)
+        self.descriptor, self.path = self._temporary.__enter__()
         self._hasher = blake3(max_threads=blake3.AUTO)
         self._parts: list[bytes] = [PACK_MAGIC]
         self._waiting = self.size = len(PACK_MAGIC)
@@ -191,39 +187,49 @@ class PackWriter:
         if self._waiting >= _BUFFER:
             self._write()
 
-    def publish(self) -> Path:
-        """Make it a pack, durably; its path.
-
-        Raises:
-            OSError: it cannot be written; nothing of it is left.
-        """
-        try:
-            self._write()
-            self._failpoint("pack written")
-            os.fchmod(self._descriptor, 0o444)
-            os.fsync(self._descriptor)
-            self._failpoint("pack synced")
-            digest = self._hasher.digest()
-            home = self._folder / f"{digest.hex()}{PACK_SUFFIX}"
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._path.rename(home)
-            self._failpoint("pack renamed")
-            write_index(home, encode_index(digest, self.places.items()), self._path.parent)
-            self._failpoint("pack indexed")
-        finally:
-            self.discard()
-        return home
+    def finish(self) -> tuple[bytes, Path]:
+        """Write all of it; the digest of the file and its path."""
+        self._write()
+        return self._hasher.digest(), self.path
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Leave nothing behind, unless it was renamed."""
         self._temporary.__exit__(None, None, None)
 
     def _write(self) -> None:
         data = b"".join(self._parts)
-        write_all(self._descriptor, data)
+        write_all(self.descriptor, data)
         self._hasher.update(data)
         self._parts.clear()
         self._waiting = 0
+
+
+def publish(pack: PackFile, folder: Path, failpoint: Callable[[str], None] = _nothing) -> Path:
+    """Make a file in the making a pack of a folder on the same file system, durably; its path.
+
+    Args:
+        pack: what to publish; it is used up.
+        folder: where it belongs; made if need be.
+        failpoint: called with the name of each step, so that tests can stop it there.
+
+    Raises:
+        OSError: it cannot be written; nothing of it is left.
+    """
+    try:
+        digest, path = pack.finish()
+        failpoint("pack written")
+        os.fchmod(pack.descriptor, 0o444)
+        os.fsync(pack.descriptor)
+        failpoint("pack synced")
+        home = folder / f"{digest.hex()}{PACK_SUFFIX}"
+        folder.mkdir(parents=True, exist_ok=True)
+        path.rename(home)
+        failpoint("pack renamed")
+        write_index(home, encode_index(digest, pack.places.items()), path.parent)
+        failpoint("pack indexed")
+    finally:
+        pack.discard()
+    return home
 
 
 def write_index(pack: Path, data: bytes, incoming: Path) -> None:

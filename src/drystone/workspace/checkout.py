@@ -78,7 +78,7 @@ def checkout(
         WorkFailed, ProjectInvalid: it cannot be written.
     """
     locked = workspace.lock(revision).paths
-    names = _selected(workspace, paths, locked)
+    names = selected(workspace, paths, locked)
     plans = [_plan(workspace, name, locked[name].entry(name)) for name in names]
     todo = [plan for plan in plans if plan.present is None or not _equal(plan.present, plan.wanted)]
     _need_objects(workspace, todo)
@@ -92,7 +92,12 @@ def checkout(
     return CheckedOut(restored, tuple(name for name in names if name not in restored), saved)
 
 
-def _selected(workspace: Workspace, paths: Sequence[Path], locked: dict[str, LockedPath]) -> list[str]:
+def selected(workspace: Workspace, paths: Sequence[Path], locked: dict[str, LockedPath]) -> list[str]:
+    """The tracked paths at or below `paths`; all where none is given.
+
+    Raises:
+        NotFound: one holds nothing that is tracked.
+    """
     if not paths:
         return sorted(locked)
     chosen: set[str] = set()
