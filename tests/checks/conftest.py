@@ -26,8 +26,8 @@ from drystone.core.clock import SystemClock, from_iso
 from drystone.core.layout import Layout
 from drystone.ledger.facts import VersionRegistered
 from drystone.ledger.ledger import Ledger
+from drystone.objects.intake import store_path
 from drystone.objects.store import ObjectStore
-from drystone.objects.tree import store_path
 from drystone.registry.saving import save_model
 from drystone.registry.versions import register
 from drystone.tracking.recorder import Recorder

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from drystone.checks.perturbations import jittered, replaced, shuffled
 from drystone.core.clock import SystemClock
 from drystone.core.errors import Ambiguous, DrystoneError, NotFound, ProjectInvalid, UsageError
-from drystone.objects.tree import identify_path
+from drystone.objects.intake import identify_path
 from drystone.registry import aliases
 
 from .conftest import Bench, Project, rows

@@ -16,7 +16,7 @@ from drystone.checks.service import Environment, run_checks
 from drystone.core.clock import SystemClock
 from drystone.core.errors import NotFound, ProjectInvalid
 from drystone.ledger import evidence, lineage, runs
-from drystone.objects.tree import identify_path
+from drystone.objects.intake import identify_path
 from drystone.registry import gates
 
 from .conftest import Project
@@ -216,7 +216,7 @@ def test_a_comparison_is_recorded_with_its_opponent_and_the_gate_wants_the_one_t
 
 
 def test_a_session_about_data_runs_the_checks_of_that_data(project: Project) -> None:
-    from drystone.objects.tree import store_path
+    from drystone.objects.intake import store_path
     from drystone.registry.versions import register
 
     entry = store_path(project.store, project.root / "data" / "training.parquet")

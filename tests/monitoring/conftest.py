@@ -17,8 +17,8 @@ from drystone.core.signature import Field, Signature
 from drystone.ledger.ledger import Ledger
 from drystone.monitoring import service
 from drystone.monitoring.report import MonitorReport
+from drystone.objects.intake import store_path
 from drystone.objects.store import ObjectStore
-from drystone.objects.tree import store_path
 from drystone.registry import manifest as manifests
 from drystone.registry.manifest import Manifest
 from drystone.tracking.recorder import Recorder

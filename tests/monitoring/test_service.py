@@ -17,7 +17,7 @@ from drystone.ledger import deployments, facts, lineage, runs
 from drystone.ledger.facts import DeploymentChanged
 from drystone.ledger.journal import read_frames
 from drystone.ledger.requests import Line, RequestWriter
-from drystone.objects.tree import store_path
+from drystone.objects.intake import store_path
 from drystone.registry.modeldir import save_model
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def test_a_reference_that_is_no_parquet_is_said(world: World) -> None:
 def test_a_damaged_model_stops_the_monitor_and_the_run_says_so(world: World) -> None:
     model = world.model()
     world.serve(model, APRIL, 50)
-    damaged = world.store.path(model)
+    damaged = world.store.loose.path(model)
     damaged.chmod(0o644)
     damaged.write_bytes(b"damaged")
     with pytest.raises(Corrupt):

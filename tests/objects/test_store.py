@@ -21,7 +21,7 @@ ABSENT = "b3:" + "0" * 64
 
 
 def damage(store: ObjectStore, name: str, how: str) -> None:
-    path = store.path(name)
+    path = store.loose.path(name)
     data = bytearray(path.read_bytes())
     path.chmod(0o644)
     if how == "bit flip":
@@ -128,7 +128,7 @@ def test_putting_an_object_again_heals_it(store: ObjectStore, tmp_path: Path, si
 
 def test_a_removed_object_is_not_found_and_can_be_put_again(store: ObjectStore) -> None:
     name = store.put_bytes(b"stone")
-    store.path(name).unlink()
+    store.loose.path(name).unlink()
     with pytest.raises(NotFound):
         store.read(name)
     store.put_bytes(b"stone")

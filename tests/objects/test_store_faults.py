@@ -13,6 +13,8 @@ import pytest
 
 from drystone.core.errors import WorkFailed
 from drystone.objects.hashing import SMALL
+from drystone.objects.intake import store_path
+from drystone.objects.restore import restore
 from drystone.objects.store import ObjectStore
 
 STEPS = ["created", "written", "synced", "folder made", "renamed"]
@@ -20,7 +22,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from drystone.objects.store import ObjectStore
-from drystone.objects.tree import store_path
+from drystone.objects.intake import store_path
 
 def die_at(step):
     if step == sys.argv[3]:
@@ -67,8 +69,6 @@ def source(tmp_path: Path) -> Path:
 def test_sigkill_at_any_step_leaves_only_whole_objects_and_a_rerun_completes(
     tmp_path: Path, source: Path, step: str
 ) -> None:
-    from drystone.objects.tree import restore, store_path
-
     root = tmp_path / ".drystone" / "objects"
     died = subprocess.run([sys.executable, "-c", KILLED, root, source, step])
     assert died.returncode == -signal.SIGKILL

@@ -4,7 +4,9 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drystone.core.errors import Conflict, Corrupt, NotFound, UsageError
-from drystone.objects.entry import HEADER
+from drystone.objects.entry import HEADER, Entry
 from drystone.objects.hashing import hash_bytes
+from drystone.objects.intake import identify_path, store_path
+from drystone.objects.listing import Listing
+from drystone.objects.restore import restore
 from drystone.objects.store import ObjectStore
-from drystone.objects.tree import Entry, Memory, identify_path, read_tree, restore, store_path, walk
+from drystone.objects.tree import Memory, read_tree, walk
 
 # a tree in the abstract: bytes a file, (bytes,) an executable, str a link, dict a directory
 Node = Any
@@ -94,6 +99,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+def test_a_folder_of_many_small_and_some_large_files_comes_back(store: ObjectStore, tmp_path: Path) -> None:
+    many = {f"{number:03}": b"%d" % number for number in range(100)}
+    build(tmp_path / "in", {"a": many, "large": os.urandom(3 << 20), "z": {**many, "100": b"more"}})
+    entry = store_path(store, tmp_path / "in")
+    assert len(list(store.packs)) == 1
+    for name in store:
+        store.verify(name)
+    restore(store, entry, tmp_path / "out")
+    assert seen(tmp_path / "out") == seen(tmp_path / "in")
+
+
 def test_an_entry_tells_kind_size_and_executability(store: ObjectStore, folder: Path) -> None:
     entry = store_path(store, folder)
     assert (entry.name, entry.kind, entry.size) == ("data", "tree", 4 + 10 + 1 + 8)
@@ -130,26 +146,92 @@ def test_the_name_of_a_tree_depends_only_on_what_is_in_it(store: ObjectStore, fo
     assert store_path(store, folder).object != before.object
 
 
-def test_files_that_did_not_change_are_not_read_again(store: ObjectStore, folder: Path) -> None:
-    entry = store_path(store, folder)
-    asked: list[str] = []
+class Remembered(dict[bytes, Listing]):
+    """Knows folders for as long as it lives, at an hour at which all that a test wrote is settled."""
 
-    def known(path: Path, status: os.stat_result) -> str:
-        asked.append(path.name)
-        return {"a.csv": hash_bytes(b"1,2\n"), "b": hash_bytes(b"b"), "run.sh": hash_bytes(b"#!/bin/sh\n")}[
-            path.name
-        ]
+    def now(self) -> int:
+        return time.time_ns() + 3600 * 10**9
 
-    for path in (folder / "a.csv", folder / "run.sh", folder / "below" / "b"):
-        path.write_bytes(b"x")  # would give other ids if it were read
-    assert store_path(store, folder, hasher=known).object != entry.object or asked
-    assert sorted(asked) == ["a.csv", "b", "run.sh"]
+    def recall(self, folder: bytes) -> Listing | None:
+        return self.get(folder)
+
+    def learn(self, folder: bytes, listing: Listing) -> None:
+        self[folder] = listing
 
 
-def test_what_the_store_lacks_is_put_even_if_its_name_is_known(store: ObjectStore, folder: Path) -> None:
-    data = b"1,2\n"
-    entry = store_path(store, folder / "a.csv", hasher=lambda path, status: hash_bytes(data))
-    assert store.read(entry.object) == data
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of files that are opened from now on, but for those of the store."""
+    names: list[str] = []
+    real = os.open
+
+    def note(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if isinstance(path, bytes):
+            names.append(os.fsdecode(os.path.basename(path)))  # noqa: PTH119
+        return real(path, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", note)
+    return names
+
+
+@pytest.mark.parametrize("storing", [True, False])
+def test_files_that_did_not_change_are_not_read_again(
+    store: ObjectStore, folder: Path, monkeypatch: pytest.MonkeyPatch, storing: bool
+) -> None:
+    known = Remembered()
+    entry = store_path(store, folder, known=known)
+    read = opened(monkeypatch)
+    take = partial(store_path, store) if storing else identify_path
+    assert take(folder, known=known) == entry
+    assert read == []
+    (folder / "below" / "b").write_bytes(b"B")
+    assert take(folder, known=known) != entry
+    assert read == ["b"]
+
+
+def test_the_lists_of_unchanged_directories_can_be_had(store: ObjectStore, folder: Path) -> None:
+    known, trees = Remembered(), Memory()
+    entry = store_path(store, folder, known=known)
+    assert identify_path(folder, known=known, trees=trees) == entry
+    assert list(walk(trees, entry)) == list(walk(store, entry))
+
+
+@settings(max_examples=40, deadline=None)
+@given(before=nodes, after=nodes)
+def test_what_is_known_never_changes_what_is_found(shared: Path, before: Node, after: Node) -> None:
+    folder = Path(tempfile.mkdtemp(dir=shared))
+    store, known = ObjectStore(shared / "objects"), Remembered()
+    build(folder / "wanted", after)
+    build(folder / "here", before)
+    for _ in range(2):
+        assert identify_path(folder / "here", known=known) == identify_path(folder / "here")
+    restore(store, store_path(store, folder / "wanted"), folder / "here", known=known)
+    assert identify_path(folder / "here", known=known) == identify_path(folder / "here")
+    assert seen(folder / "here") == after
+    shutil.rmtree(folder)
+
+
+def test_what_the_store_lacks_is_put_even_if_its_name_is_known(
+    store: ObjectStore, folder: Path, tmp_path: Path
+) -> None:
+    known = Remembered()
+    entry = identify_path(folder, known=known)
+    assert store_path(store, folder, known=known) == entry
+    restore(store, entry, tmp_path / "out")
+    single = folder / "a.csv"
+    elsewhere = ObjectStore(tmp_path / "elsewhere" / "objects")
+    assert elsewhere.read(store_path(elsewhere, single, known=known).object) == b"1,2\n"
+
+
+def test_after_damage_adding_heals_though_nothing_changed(store: ObjectStore, folder: Path) -> None:
+    known = Remembered()
+    store_path(store, folder, known=known)
+    home = store.loose.path(hash_bytes(b"1,2\n"))
+    home.chmod(0o644)
+    home.write_bytes(b"1,3\n")
+    with pytest.raises(Corrupt):
+        store.read(hash_bytes(b"1,2\n"))
+    store_path(store, folder, known=known)
+    assert store.read(hash_bytes(b"1,2\n")) == b"1,2\n"
 
 
 def test_a_named_pipe_in_a_directory_is_refused(store: ObjectStore, folder: Path) -> None:
@@ -170,26 +252,35 @@ def test_what_is_not_there_is_not_found(store: ObjectStore, tmp_path: Path) -> N
 
 
 def test_a_file_that_vanishes_while_its_directory_is_stored_is_left_out(
-    store: ObjectStore, folder: Path
+    store: ObjectStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def vanish(path: Path, status: os.stat_result) -> str:
-        data = path.read_bytes()
-        if path.name == "a.csv":
-            path.unlink()
-        return hash_bytes(data)
+    real = os.open
 
-    entry = store_path(store, folder, hasher=vanish)
+    def vanish(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if path == os.fsencode(folder / "a.csv"):
+            (folder / "a.csv").unlink()
+        return real(path, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", vanish)
+    entry = store_path(store, folder)
     assert [name for name, _ in walk(store, entry)] == ["below/b", "below/link", "run.sh"]
 
 
-def test_a_directory_that_never_stands_still_is_a_conflict(store: ObjectStore, folder: Path) -> None:
-    def edit(path: Path, status: os.stat_result) -> str:
-        name = hash_bytes(path.read_bytes() + b"more")
-        path.write_bytes(path.read_bytes() + b"more and more")
-        return name
+def test_a_directory_that_never_stands_still_is_a_conflict(
+    store: ObjectStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
 
+    def edit(path: Any, flags: int, *rest: Any, **more: Any) -> int:
+        if path == os.fsencode(folder / "a.csv"):
+            with (folder / "a.csv").open("ab") as file:
+                file.write(b"more")
+        return real(path, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", edit)
     with pytest.raises(Conflict, match="`data` changed while it was read"):
-        store_path(store, folder, hasher=edit)
+        store_path(store, folder)
+    assert list(store) == []
 
 
 def test_a_tree_is_stored_after_all_that_it_lists(tmp_path: Path, folder: Path) -> None:
@@ -250,7 +341,7 @@ def test_nothing_is_touched_when_an_object_is_missing(
     store: ObjectStore, folder: Path, tmp_path: Path
 ) -> None:
     entry = store_path(store, folder)
-    store.path(hash_bytes(b"b")).unlink()
+    store.loose.path(hash_bytes(b"b")).unlink()
     build(tmp_path / "here", {"mine": b"mine"})
     with pytest.raises(NotFound, match="1 of its objects") as caught:
         restore(store, entry, tmp_path / "here")
@@ -260,7 +351,7 @@ def test_nothing_is_touched_when_an_object_is_missing(
 
 def test_a_damaged_object_is_not_restored(store: ObjectStore, folder: Path, tmp_path: Path) -> None:
     entry = store_path(store, folder)
-    home = store.path(hash_bytes(b"1,2\n"))
+    home = store.loose.path(hash_bytes(b"1,2\n"))
     home.chmod(0o644)
     home.write_bytes(b"1,3\n")
     with pytest.raises(Corrupt):

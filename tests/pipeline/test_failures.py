@@ -267,7 +267,7 @@ def test_a_step_that_is_gone_is_forgotten_and_its_outputs_stay(shop) -> None:
 
 def test_a_damaged_object_is_made_again(shop) -> None:
     good(shop)
-    stored = shop.store.path(shop.lock.paths["data/raw.txt"].object)
+    stored = shop.store.loose.path(shop.lock.paths["data/raw.txt"].object)
     stored.chmod(0o644)
     stored.write_text("2\n")
     (shop.root / "data/raw.txt").unlink()

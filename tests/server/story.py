@@ -13,8 +13,8 @@ from drystone.core.ids import new_id
 from drystone.core.layout import Layout
 from drystone.ledger import facts
 from drystone.ledger.ledger import Ledger
+from drystone.objects.intake import store_path
 from drystone.objects.store import ObjectStore
-from drystone.objects.tree import store_path
 from drystone.server.app import create_app
 
 HOSTILE = "<script>alert(1)</script>\"'&\u202egnp.exe\x1b[31m{{7*7}}"

@@ -284,7 +284,7 @@ def test_output_that_is_not_here_or_damaged_is_said_to_be_so(visit, empty) -> No
     run = empty.begin("train")
     printed = empty.bytes("x" * 10)
     empty.add(facts.OutputCaptured(run, printed, 10))
-    path = empty.store.path(printed)
+    path = empty.store.loose.path(printed)
     path.chmod(0o644)
     path.write_bytes(b"y" * 10)
     assert "is damaged" in visit(empty).get(f"/runs/{run}.json").json()["output"]["problem"]
@@ -406,7 +406,7 @@ def test_a_version_leads_back_to_its_sources(visit, project) -> None:
 
 
 def test_a_model_whose_manifest_cannot_be_read_still_has_a_page(visit, empty) -> None:
-    from drystone.objects.tree import store_path
+    from drystone.objects.intake import store_path
 
     folder = empty.layout.models / "m"
     folder.mkdir(parents=True)

@@ -23,8 +23,8 @@ from drystone.core.layout import Layout
 from drystone.ledger.facts import VersionRegistered
 from drystone.ledger.ledger import Ledger
 from drystone.ledger.requests import RequestWriter
+from drystone.objects.intake import store_path
 from drystone.objects.store import ObjectStore
-from drystone.objects.tree import store_path
 from drystone.registry.loading import load
 from drystone.registry.modeldir import save_model
 from drystone.registry.versions import register

@@ -124,7 +124,7 @@ def test_a_revision_without_lock_is_not_found(workspace: Workspace, data: Path, 
 
 
 def test_nothing_is_touched_when_an_object_is_not_here(workspace: Workspace, data: Path) -> None:
-    workspace.store.path(hash_bytes(b"new")).unlink()
+    workspace.store.loose.path(hash_bytes(b"new")).unlink()
     for path in (data / "b.csv", data / "late"):
         path.unlink()
     with pytest.raises(NotFound, match=r"`data/b\.csv` cannot be checked out"):
@@ -133,7 +133,7 @@ def test_nothing_is_touched_when_an_object_is_not_here(workspace: Workspace, dat
 
 
 def test_a_damaged_object_is_not_checked_out(workspace: Workspace, data: Path) -> None:
-    home = workspace.store.path(hash_bytes(b"new"))
+    home = workspace.store.loose.path(hash_bytes(b"new"))
     home.chmod(0o644)
     home.write_bytes(b"nEw")
     (data / "b.csv").unlink()

@@ -103,7 +103,7 @@ def test_a_changed_bit_or_kind_is_a_modification(workspace: Workspace, data: Pat
 
 def test_a_folder_whose_list_is_not_here_differs_as_a_whole(workspace: Workspace, data: Path) -> None:
     first = workspace.lock("HEAD~1").paths["data/raw"]
-    workspace.store.path(first.object).unlink()
+    workspace.store.loose.path(first.object).unlink()
     assert brief(diff(workspace, "HEAD~1", "HEAD", only=["data/raw"])) == [
         ("data/raw", "modified", first.size, 2 + 3 + 1)
     ]

@@ -89,13 +89,13 @@ def test_files_of_data_and_models_that_nobody_tracks_are_listed(
 
 
 def test_a_locked_object_that_is_not_here_is_told(workspace: Workspace, data: Path) -> None:
-    workspace.store.path(workspace.lock().paths["data/b.csv"].object).unlink()
+    workspace.store.loose.path(workspace.lock().paths["data/b.csv"].object).unlink()
     (item, _) = status(workspace).tracked
     assert (item.state, item.stored) == ("clean", False)
 
 
 def test_a_folder_whose_list_is_not_here_is_modified_as_a_whole(workspace: Workspace, data: Path) -> None:
-    workspace.store.path(workspace.lock().paths["data/raw"].object).unlink()
+    workspace.store.loose.path(workspace.lock().paths["data/raw"].object).unlink()
     (data / "raw" / "new").write_text("")
     item: TrackedState = status(workspace).tracked[1]
     assert [(change.path, change.change) for change in item.changes] == [("data/raw", "modified")]

@@ -16,8 +16,9 @@ from drystone.ledger import names
 from drystone.ledger.facts import AssetKind, VersionRegistered
 from drystone.ledger.ledger import Ledger
 from drystone.objects.entry import HEADER, Entry
+from drystone.objects.intake import identify_path
+from drystone.objects.restore import restore
 from drystone.objects.store import ObjectStore
-from drystone.objects.tree import identify_path, restore
 from drystone.registry.resolve import resolve
 from drystone.workspace.lockfile import Lock
 

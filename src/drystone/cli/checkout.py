@@ -49,9 +49,11 @@ def run(arguments: Namespace, context: Context) -> int:
     for path in restored:
         context.out(f"{'would restore' if arguments.dry_run else 'restored'}  {path}")
     for item in saved:
-        copy = project.store.path(item.object).relative_to(project.layout.root)
-        stored = "would store" if arguments.dry_run else "stored"
-        context.note(f"{stored} what was in `{item.path}` as {short(item.object)}: `cp {copy} {item.path}`")
+        if arguments.dry_run:
+            context.note(f"would store what was in `{item.path}` as {short(item.object)}")
+            continue
+        copy = project.store.file(item.object).relative_to(project.layout.root)
+        context.note(f"stored what was in `{item.path}` as {short(item.object)}: `cp {copy} {item.path}`")
     if not restored:
         context.note(f"nothing to do: {len(done.unchanged)} tracked paths are as they should be")
     return 0

@@ -36,6 +36,16 @@ def is_object_id(text: str) -> bool:
     return _OBJECT_ID.fullmatch(text) is not None
 
 
+def digest_of(name: str) -> bytes:
+    """The 32 bytes of the hash in a whole object id."""
+    return bytes.fromhex(name.removeprefix(OBJECT_PREFIX))
+
+
+def name_of(digest: bytes) -> str:
+    """The object id with this hash."""
+    return OBJECT_PREFIX + digest.hex()
+
+
 def short(identifier: str) -> str:
     """The form for people: `b3:` and 8 digits of an object; 12 and 4 digits, joined, of a run.
 

@@ -14,7 +14,7 @@ There is exactly one spelling of each directory, so equal directories have equal
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -26,6 +26,8 @@ Kind = Literal["file", "tree", "link"]
 
 HEADER = "# drystone tree 1"
 _UNSAFE = re.compile("[\x00-\x20%\x7f\udc80-\udcff]")
+#: What a name may hold that must be looked at: to be escaped, or a dot or slash that leads elsewhere.
+_UNUSUAL = re.compile(rb"[\x00-\x09\x0b-\x20%/\x7f]|^$|^\.\.?$", re.MULTILINE)
 _ESCAPED = re.compile("(?:%[0-9A-F]{2})+")
 
 
@@ -88,14 +90,46 @@ def encode(entries: Iterable[Entry]) -> bytes:
     Raises:
         UsageError: a name cannot be restored safely.
     """
-    lines = [HEADER]
-    for entry in sorted(entries, key=_by_name):
-        if not is_safe_name(entry.name):
-            raise UsageError(f"a directory with an entry named {entry.name!a} cannot be stored")
-        lines.append(
-            f"{word_of(entry.kind, entry.executable)} {entry.object} {entry.size} {escape(entry.name)}"
-        )
-    return "\n".join([*lines, ""]).encode()
+    ordered = sorted(entries, key=_by_name)
+    heads = [
+        f"{word_of(entry.kind, entry.executable)} {entry.object} {entry.size}".encode() for entry in ordered
+    ]
+    return encode_lines([_by_name(entry) for entry in ordered], heads)
+
+
+def encode_lines(names: Sequence[bytes], heads: Sequence[bytes]) -> bytes:
+    """The tree object of a directory.
+
+    Args:
+        names: of all in it, sorted.
+        heads: what stands before each name: `KIND OBJECT SIZE`.
+
+    Raises:
+        UsageError: a name cannot be restored safely.
+    """
+    joined = b"\n".join(names)
+    usual = joined.count(b"\n") == len(names) - 1 and not _UNUSUAL.search(joined)
+    if not usual or b".git" in joined.lower() or not _is_utf8(joined):
+        words = [_word(name) for name in names]
+    else:
+        words = list(names)
+    lines = [b"%s %s" % pair for pair in zip(heads, words, strict=True)]
+    return b"\n".join([HEADER.encode(), *lines, b""])
+
+
+def _word(name: bytes) -> bytes:
+    text = name.decode("utf-8", "surrogateescape")
+    if not is_safe_name(text):
+        raise UsageError(f"a directory with an entry named {text!a} cannot be stored")
+    return escape(text).encode()
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def decode(data: bytes, *, of: str) -> tuple[Entry, ...]:

@@ -32,6 +32,25 @@ def hash_file(path: Path) -> tuple[str, int]:
         os.close(descriptor)
 
 
+def hash_path(path: bytes) -> tuple[bytes, os.stat_result]:
+    """The digest of a file's content and its `stat` afterwards; a symbolic link is not followed.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    # without O_NONBLOCK, opening a named pipe would wait for its writer for ever
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    try:
+        data = read_up_to(descriptor, SMALL + 1)
+        if len(data) <= SMALL:
+            digest = blake3(data).digest()
+        else:
+            digest = bytes.fromhex(hash_descriptor(descriptor)[0].removeprefix(OBJECT_PREFIX))
+        return digest, os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def hash_descriptor(descriptor: int) -> tuple[str, int]:
     """As `hash_file`, from the start of an open file to its end; moves the file's position."""
     os.lseek(descriptor, 0, os.SEEK_SET)

@@ -1,7 +1,7 @@
-"""The local store: one read-only file per object, `AB/REST` of the 64 hex digits of its name.
+"""The local store: large objects are files of their own, small ones lie in packs or in files.
 
 No byte leaves the store before it was hashed and found to be what its name says. A damaged object is
-moved to the `quarantine` folder beside the store, so that it is neither served nor lost.
+kept in the `quarantine` folder beside the store, so that it is neither served nor lost.
 """
 
 from __future__ import annotations
@@ -13,13 +13,18 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from drystone.core.clock import Clock, SystemClock
 from drystone.core.errors import Conflict, Corrupt, NotFound, UsageError
 from drystone.core.ids import OBJECT_PREFIX, is_object_id, short
-from drystone.objects.atomic import copy_content, explained, sweep, sync_directory, temporary, write_all
+from drystone.objects.atomic import copy_content, explained, sync_directory, temporary, write_all
 from drystone.objects.hashing import SMALL, hash_bytes, hash_descriptor, read_up_to
+from drystone.objects.loose import Loose
+from drystone.objects.packs import Packs, Stored, decoded
+
+if TYPE_CHECKING:
+    from drystone.objects.batch import Batch
 
 _ATTEMPTS = 3
 
@@ -45,25 +50,18 @@ class ObjectStore:
     ) -> None:
         self.root = root
         self.quarantine = root.parent / "quarantine"
-        self._incoming = root / "incoming"
         self._clock = clock or SystemClock()
         self._failpoint = failpoint or (lambda _step: None)
-        self._prepared = False
+        self.loose = Loose(root, self._failpoint)
+        self.packs = Packs(root / "packs")
 
-    def path(self, object_id: str) -> Path:
-        """Where the object lies if it is here. What is read from there directly is not verified.
+    def has(self, object_id: str) -> bool:
+        """Whether the object is here. Its bytes are not looked at.
 
         Raises:
             NotFound: `object_id` is not an object id.
         """
-        if not is_object_id(object_id):
-            raise NotFound(f"not an object id: `{object_id}`")
-        digits = object_id.removeprefix(OBJECT_PREFIX)
-        return self.root / digits[:2] / digits[2:]
-
-    def has(self, object_id: str) -> bool:
-        """Whether the object is here. Its bytes are not looked at."""
-        return self.path(object_id).is_file()
+        return self._packed(object_id) is not None or self.loose.path(object_id).is_file()
 
     def size(self, object_id: str) -> int:
         """Bytes of the object.
@@ -71,10 +69,25 @@ class ObjectStore:
         Raises:
             NotFound: it is not here.
         """
+        if found := self._packed(object_id):
+            return found.place.size
         try:
-            return self.path(object_id).stat().st_size
+            return self.loose.path(object_id).stat().st_size
         except FileNotFoundError:
             raise self._absent(object_id) from None
+
+    @contextmanager
+    def batch(self) -> Iterator[Batch]:
+        """Stores many objects at once: they are in the store when the block ends, unless by an exception.
+
+        Raises:
+            WorkFailed: the disk is full.
+            ProjectInvalid: permission is missing.
+        """
+        from drystone.objects.batch import Batch  # compression is loaded only where something is stored
+
+        with self._explaining(), Batch(self.loose, self.packs, self._holds, self._failpoint) as batch:
+            yield batch
 
     def put_bytes(self, data: bytes) -> str:
         """Stores `data` durably and gives its id.
@@ -86,7 +99,7 @@ class ObjectStore:
         name = hash_bytes(data)
         with self._explaining():
             if not self._holds(name):
-                self._publish(lambda descriptor: self._write(descriptor, data, name))
+                self.loose.publish(lambda descriptor: self._write(descriptor, data, name), self._holds)
         return name
 
     def put_file(self, path: Path) -> str:
@@ -121,6 +134,9 @@ class ObjectStore:
             NotFound: it is not here.
             Corrupt: it is damaged; it is in quarantine now.
         """
+        data = self._unpacked(object_id)
+        if data is not None:
+            return data
         with self._opened(object_id) as descriptor, self._explaining_reading(object_id):
             data = read_up_to(descriptor, os.fstat(descriptor).st_size)
             self._check(object_id, hash_bytes(data), descriptor)
@@ -133,6 +149,9 @@ class ObjectStore:
             NotFound: it is not here.
             Corrupt: it is damaged; it is in quarantine now.
         """
+        data = self._unpacked(object_id)
+        if data is not None:
+            return io.BytesIO(data)
         with self._opened(object_id) as descriptor, self._explaining_reading(object_id):
             if os.fstat(descriptor).st_size <= SMALL:
                 data = read_up_to(descriptor, SMALL)
@@ -142,6 +161,19 @@ class ObjectStore:
             os.lseek(descriptor, 0, os.SEEK_SET)
             return os.fdopen(os.dup(descriptor), "rb")
 
+    def open_unverified(self, object_id: str) -> BinaryIO:
+        """As `open`, for whoever verifies the bytes while they are read. Large objects come unbuffered.
+
+        Raises:
+            NotFound: it is not here.
+            Corrupt: it is a small one and damaged; it is in quarantine now.
+        """
+        data = self._unpacked(object_id)
+        if data is not None:
+            return io.BytesIO(data)
+        with self._opened(object_id) as descriptor:
+            return io.FileIO(os.dup(descriptor), "rb")
+
     def verify(self, object_id: str) -> None:
         """Reads the whole object and compares it with its name.
 
@@ -149,6 +181,8 @@ class ObjectStore:
             NotFound: it is not here.
             Corrupt: it is damaged; it is in quarantine now.
         """
+        if self._unpacked(object_id) is not None:
+            return
         with self._opened(object_id) as descriptor, self._explaining_reading(object_id):
             self._check(object_id, hash_descriptor(descriptor)[0], descriptor)
 
@@ -165,19 +199,51 @@ class ObjectStore:
             ProjectInvalid: permission is missing.
         """
         with self._explaining(destination):
-            self._prepare()
+            self.loose.prepare()
             try:
-                self._place(object_id, destination, self._incoming, executable)
+                self._place(object_id, destination, self.loose.incoming, executable)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
                 self._place(object_id, destination, destination.parent, executable)
 
+    def file(self, object_id: str) -> Path:
+        """A read-only file that holds the object, for programs that take a path; verified as it is made.
+
+        Raises:
+            NotFound: the object is not here.
+            Corrupt: it is damaged; it is in quarantine now.
+            WorkFailed, ProjectInvalid: it cannot be written.
+        """
+        data = self._unpacked(object_id)
+        if data is None:
+            self.verify(object_id)
+        elif not self.loose.path(object_id).is_file():
+            with self._explaining():
+                self.loose.publish(lambda descriptor: self._write(descriptor, data, object_id), _never)
+        return self.loose.path(object_id)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Explains failures to write in the user's words.
+
+        Raises:
+            WorkFailed: the disk is full.
+            ProjectInvalid: permission is missing.
+        """
+        with self._explaining():
+            yield
+
     def __iter__(self) -> Iterator[str]:
-        """All object ids here, in no particular order."""
-        for path in self.root.glob("[0-9a-f][0-9a-f]/*"):
-            name = OBJECT_PREFIX + path.parent.name + path.name
-            if is_object_id(name):
+        """All object ids here, in no particular order, each once."""
+        seen: set[bytes] = set()
+        for pack in self.packs:
+            for digest in pack.index:
+                if digest not in seen and digest not in pack.damaged:
+                    seen.add(digest)
+                    yield OBJECT_PREFIX + digest.hex()
+        for name in self.loose:
+            if bytes.fromhex(name.removeprefix(OBJECT_PREFIX)) not in seen:
                 yield name
 
     # writing
@@ -207,47 +273,21 @@ class ObjectStore:
             return None if changed() else name
 
         with self._explaining():
-            return self._publish(fill)
+            return self.loose.publish(fill, self._holds)
 
     def _write(self, descriptor: int, data: bytes, name: str) -> str:
         write_all(descriptor, data)
         return name
 
-    def _publish(self, fill: Callable[[int], str | None]) -> str | None:
-        """Has a new file filled and gives it the name that `fill` returns, unless that is None."""
-        self._prepare()
-        with temporary(self._incoming) as (descriptor, new):
-            self._failpoint("created")
-            name = fill(descriptor)
-            self._failpoint("written")
-            if name is None or self._holds(name):
-                return name
-            os.fchmod(descriptor, 0o444)
-            os.fsync(descriptor)
-            self._failpoint("synced")
-            home = self.path(name)
-            if not home.parent.is_dir():
-                home.parent.mkdir(exist_ok=True)
-                sync_directory(self.root)
-            self._failpoint("folder made")
-            new.rename(home)
-            self._failpoint("renamed")
-            sync_directory(home.parent)
-            return name
-
     def _holds(self, name: str) -> bool:
         """Whether the object is here and whole: what is put again heals what was damaged meanwhile."""
         try:
+            if not self.has(name):
+                return False
             self.verify(name)
         except (NotFound, Corrupt):
             return False
         return True
-
-    def _prepare(self) -> None:
-        if not self._prepared:
-            self._incoming.mkdir(parents=True, exist_ok=True)
-            sweep(self._incoming)
-            self._prepared = True
 
     @contextmanager
     def _explaining(self, at: Path | None = None) -> Iterator[None]:
@@ -259,11 +299,36 @@ class ObjectStore:
 
     # reading
 
+    def _packed(self, name: str) -> Stored | None:
+        if not is_object_id(name):
+            raise NotFound(f"not an object id: `{name}`")
+        return self.packs.find(bytes.fromhex(name.removeprefix(OBJECT_PREFIX)))
+
+    def _unpacked(self, name: str) -> bytes | None:
+        """The verified bytes of an object that is in a pack; None if it is in none.
+
+        Raises:
+            Corrupt: it was in packs and in no file, and damaged in all of them.
+        """
+        digest, error = None, None
+        while found := self._packed(name):
+            digest = digest or bytes.fromhex(name.removeprefix(OBJECT_PREFIX))
+            with self._explaining_reading(name):
+                stored = found.pack.stored(found.place)
+            data = decoded(digest, found.place, stored)
+            if data is not None:
+                return data
+            found.pack.note_damage(digest)
+            error = self._damaged(name, self._keep_aside(name, stored) or found.pack.path)
+        if error is not None and not self.loose.path(name).is_file():
+            raise error
+        return None
+
     @contextmanager
     def _opened(self, name: str) -> Iterator[int]:
         with self._explaining_reading(name):
             try:
-                descriptor = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+                descriptor = os.open(self.loose.path(name), os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:
                 raise self._absent(name) from None
         try:
@@ -276,30 +341,33 @@ class ObjectStore:
         try:
             yield
         except OSError as error:
-            raise explained(error, f"object `{short(name)}` cannot be read", self.path(name)) from error
+            raise explained(error, f"object `{short(name)}` cannot be read", self.loose.path(name)) from error
 
     def _place(self, name: str, destination: Path, folder: Path, executable: bool) -> None:
-        with (
-            self._opened(name) as source,
-            temporary(folder, mode=0o777 if executable else 0o666) as (target, new),
-        ):
-            copy_content(source, target)
-            # the copy is what is handed out, so the copy is what is verified
-            if hash_descriptor(target)[0] != name:
-                self._check(name, hash_descriptor(source)[0], source)
-                raise OSError(errno.EIO, "what was written reads back differently")
+        data = self._unpacked(name)
+        with temporary(folder, mode=0o777 if executable else 0o666) as (target, new):
+            if data is not None:
+                write_all(target, data)
+            else:
+                with self._opened(name) as source:
+                    copy_content(source, target)
+                    # the copy is what is handed out, so the copy is what is verified
+                    if hash_descriptor(target)[0] != name:
+                        self._check(name, hash_descriptor(source)[0], source)
+                        raise OSError(errno.EIO, "what was written reads back differently")
             os.fsync(target)
             new.rename(destination)
             sync_directory(destination.parent)
 
     def _check(self, name: str, found: str, descriptor: int) -> None:
-        if found == name:
-            return
-        where = self._put_aside(name, os.fstat(descriptor))
-        raise Corrupt(
+        if found != name:
+            raise self._damaged(name, self._put_aside(name, os.fstat(descriptor)), found)
+
+    def _damaged(self, name: str, where: Path, found: str = "") -> Corrupt:
+        return Corrupt(
             f"object `{short(name)}` is damaged and was not used",
             at=str(where),
-            because=f"its bytes hash to `{found}`, its name is `{name}`",
+            because=f"its bytes hash to `{found or 'something else'}`, its name is `{name}`",
             hints=[
                 "store it again from a good copy with `drystone add PATH`",
                 "make it again with `drystone run`",
@@ -308,8 +376,8 @@ class ObjectStore:
 
     def _put_aside(self, name: str, found: os.stat_result) -> Path:
         """Moves a damaged object to quarantine; gives where it lies now."""
-        home = self.path(name)
-        refuge = self.quarantine / f"{name.removeprefix(OBJECT_PREFIX)}.{self._clock.now()}"
+        home = self.loose.path(name)
+        refuge = self._refuge(name)
         with suppress(OSError):  # where it cannot be moved it stays, and is refused at each reading
             # another process may have put it aside already and stored it anew
             if os.path.samestat(home.stat(), found):
@@ -318,5 +386,21 @@ class ObjectStore:
                 return refuge
         return home
 
+    def _keep_aside(self, name: str, stored: bytes) -> Path | None:
+        """Copies what a pack holds of a damaged object to quarantine; gives where it lies."""
+        refuge = self._refuge(name)
+        with suppress(OSError):
+            self.quarantine.mkdir(exist_ok=True)
+            refuge.write_bytes(stored)
+            return refuge
+        return None
+
+    def _refuge(self, name: str) -> Path:
+        return self.quarantine / f"{name.removeprefix(OBJECT_PREFIX)}.{self._clock.now()}"
+
     def _absent(self, name: str) -> NotFound:
-        return NotFound(f"object `{short(name)}` is not in the local store", at=str(self.path(name)))
+        return NotFound(f"object `{short(name)}` is not in the local store", at=str(self.loose.path(name)))
+
+
+def _never(_name: str) -> bool:
+    return False

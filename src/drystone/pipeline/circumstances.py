@@ -57,7 +57,7 @@ class Circumstances:
     def snapshot(self) -> Path:
         """A file that holds the parameters as JSON, for `drystone.params` in a step."""
         store = self._rooms.store
-        return store.path(store.put_bytes(msgspec.json.encode(self._loaded)))
+        return store.file(store.put_bytes(msgspec.json.encode(self._loaded)))
 
     def is_pure(self, step: str) -> bool:
         """Whether the step may be reused although it spoke to the network."""

@@ -14,7 +14,9 @@ from drystone.core.errors import DrystoneError, NotFound
 from drystone.core.ids import new_id
 from drystone.ledger import runs, traces
 from drystone.ledger.facts import Edge, Fact, RunFinished, TraceRecorded, VersionRegistered
-from drystone.objects.tree import restore, store_path, walk
+from drystone.objects.intake import store_path
+from drystone.objects.restore import restore
+from drystone.objects.tree import walk
 from drystone.pipeline import assets
 from drystone.pipeline.attempts import Attempt, Attempts
 from drystone.pipeline.present import Present
@@ -54,7 +56,7 @@ class Commit:
     def store_outputs(self, names: Iterable[str]) -> dict[str, LockedPath]:
         """Store what stands at these paths."""
         rooms = self._rooms
-        keep = partial(store_path, rooms.store, hasher=rooms.index.identify)
+        keep = partial(store_path, rooms.store, known=rooms.index)
         return {name: LockedPath.of(keep(rooms.layout.root / name)) for name in names}
 
     def record(self, run: ActiveRun, trace: Trace, trace_id: str) -> None:
@@ -127,7 +129,7 @@ class Commit:
                 and not self._is_stored(name)
             ):
                 notes.append(self._take_away(name))
-            restore(self._rooms.store, output.entry(name), path, hasher=self._rooms.index.identify)
+            restore(self._rooms.store, output.entry(name), path, known=self._rooms.index)
         return notes
 
     def _is_stored(self, name: str) -> bool:

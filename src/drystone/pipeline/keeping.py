@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from drystone.core.errors import DrystoneError
-from drystone.objects.tree import store_path
+from drystone.objects.intake import store_path
 from drystone.pipeline.attempts import Attempt, Attempts
 from drystone.pipeline.rooms import Rooms
 from drystone.workspace.lockfile import LockedPath
@@ -31,7 +31,7 @@ class Keeping:
         if rooms.territory.owner(path) != "project" or (path.is_dir() and not path.is_symlink()):
             return
         try:
-            entry = store_path(rooms.store, path, hasher=rooms.index.identify)
+            entry = store_path(rooms.store, path, known=rooms.index)
             name = rooms.territory.name(path)
             self.kept[name] = LockedPath.of(entry)
             self._attempts.keep(self._attempt, name, self.kept[name])

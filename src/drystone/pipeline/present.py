@@ -9,7 +9,7 @@ from pathlib import Path
 
 from drystone.core.errors import Conflict, DrystoneError, NotFound
 from drystone.objects.hashing import hash_bytes
-from drystone.objects.tree import identify_path
+from drystone.objects.intake import identify_path
 from drystone.pipeline.territory import Territory
 from drystone.workspace.lockfile import LockedPath
 from drystone.workspace.statindex import StatIndex
@@ -90,7 +90,7 @@ class Present:
     def output(self, name: str) -> LockedPath | None:
         """What stands at a path of the project, None where there is nothing."""
         try:
-            return LockedPath.of(identify_path(self._territory.path(name), hasher=self._index.identify))
+            return LockedPath.of(identify_path(self._territory.path(name), known=self._index))
         except NotFound:
             return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from drystone.ledger.facts import Code
+from drystone.objects.listing import Stamp, stamp
 from drystone.pipeline.attempts import Attempts
 from drystone.pipeline.circumstances import Circumstances
 from drystone.pipeline.commit import Commit
@@ -15,7 +16,6 @@ from drystone.pipeline.steps import Discovery
 from drystone.pipeline.trace import Trace
 from drystone.workspace import lockfile
 from drystone.workspace.lockfile import Lock
-from drystone.workspace.statindex import Stamp, stamp
 
 
 class Situation:

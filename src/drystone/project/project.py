@@ -108,6 +108,14 @@ class Project:
         changes = self.git.changes()
         return Code(state.commit, state.branch, True, self.store.put_bytes(changes.patch), changes.skipped)
 
+    def lock(self) -> Lock:
+        """The lock of the work tree.
+
+        Raises:
+            Corrupt, ProjectInvalid: it cannot be understood.
+        """
+        return Lock.read(self.layout.lock)
+
     def resolve(self, text: str) -> VersionRegistered:
         """The version that a reference names.
 

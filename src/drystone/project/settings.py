@@ -18,14 +18,21 @@ class Settings(NamedTuple):
         actor: who acts, for the record.
         interpreter: the Python that runs `.py` steps where the project has no `.venv`.
         environ: the user's environment; steps are given an allow-list of it.
+        home: the user's home folder, where clouds' own tools keep their credentials.
     """
 
     actor: Actor
     interpreter: Path
     environ: Mapping[str, str]
+    home: Path
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:
         """Settings of this process with that environment."""
         user = environ.get("DRYSTONE_USER") or environ.get("USER") or environ.get("LOGNAME")
-        return cls(Actor(user, os.uname().nodename, os.getpid()), Path(sys.executable), environ)
+        return cls(
+            Actor(user, os.uname().nodename, os.getpid()),
+            Path(sys.executable),
+            environ,
+            Path(environ.get("HOME") or "/"),
+        )

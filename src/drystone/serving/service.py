@@ -27,8 +27,8 @@ from drystone.ledger.facts import Code, DeploymentChanged, VersionRegistered
 from drystone.ledger.ledger import Ledger
 from drystone.ledger.requests import RequestWriter
 from drystone.objects.entry import HEADER, Entry
+from drystone.objects.restore import restore
 from drystone.objects.store import ObjectStore
-from drystone.objects.tree import restore
 from drystone.registry.loading import load
 from drystone.registry.manifest import HINT
 from drystone.registry.predictor import Predictor

@@ -11,7 +11,9 @@ import msgspec
 from drystone.core.errors import Conflict, NotFound
 from drystone.core.ids import short
 from drystone.objects.entry import Entry
-from drystone.objects.tree import Memory, restore, store_path, walk
+from drystone.objects.intake import store_path
+from drystone.objects.restore import restore
+from drystone.objects.tree import Memory, walk
 from drystone.workspace.diff import is_within, not_tracked
 from drystone.workspace.lockfile import LockedPath
 from drystone.workspace.workspace import Workspace
@@ -76,7 +78,7 @@ def checkout(
         WorkFailed, ProjectInvalid: it cannot be written.
     """
     locked = workspace.lock(revision).paths
-    names = _selected(workspace, paths, locked)
+    names = selected(workspace, paths, locked)
     plans = [_plan(workspace, name, locked[name].entry(name)) for name in names]
     todo = [plan for plan in plans if plan.present is None or not _equal(plan.present, plan.wanted)]
     _need_objects(workspace, todo)
@@ -90,7 +92,12 @@ def checkout(
     return CheckedOut(restored, tuple(name for name in names if name not in restored), saved)
 
 
-def _selected(workspace: Workspace, paths: Sequence[Path], locked: dict[str, LockedPath]) -> list[str]:
+def selected(workspace: Workspace, paths: Sequence[Path], locked: dict[str, LockedPath]) -> list[str]:
+    """The tracked paths at or below `paths`; all where none is given.
+
+    Raises:
+        NotFound: one holds nothing that is tracked.
+    """
     if not paths:
         return sorted(locked)
     chosen: set[str] = set()
@@ -161,5 +168,5 @@ def _refuse_unsaved(plans: Sequence[_Plan]) -> None:
 def _carry_out(workspace: Workspace, plan: _Plan) -> None:
     place = workspace.place(plan.path)
     if plan.present is not None:  # also what was saved when this was planned: it may have changed since
-        store_path(workspace.store, place, hasher=workspace.stat_index.identify)
-    restore(workspace.store, plan.wanted, place, hasher=workspace.stat_index.identify)
+        store_path(workspace.store, place, known=workspace.stat_index)
+    restore(workspace.store, plan.wanted, place, known=workspace.stat_index)

@@ -1,10 +1,4 @@
-"""What is known about files that have not changed since they were last read: a cache in SQLite.
-
-A file is taken to be unchanged if its device, inode, size, mtime and ctime are as they were, and if
-mtime and ctime were already past when they were taken (git's rule for racy timestamps): a file system
-writes times in ticks, so a file changed twice within one tick may look the same twice. Unlike mtime,
-ctime cannot be set back by `touch`, `rsync` or `tar`.
-"""
+"""What is known about files that have not changed since they were last read: a cache in SQLite."""
 
 from __future__ import annotations
 
@@ -19,31 +13,22 @@ from drystone.core.clock import Clock, SystemClock
 from drystone.core.errors import Conflict
 from drystone.core.ids import OBJECT_PREFIX
 from drystone.objects.hashing import hash_file
-
-Stamp = tuple[int, int, int, int, int]
+from drystone.objects.listing import Listing, is_settled, listing_of, packed, stamp
 
 _ATTEMPTS = 3
-_TICK = 20_000_000  # ns; the longest tick of a Linux kernel is 10 ms
-_COARSE_TICK = 2_000_000_000  # ns; file systems that keep whole seconds, FAT keeps even ones
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS file (
-    folder BLOB NOT NULL, name BLOB NOT NULL,
-    device INTEGER NOT NULL, inode INTEGER NOT NULL, size INTEGER NOT NULL,
-    mtime INTEGER NOT NULL, ctime INTEGER NOT NULL, object BLOB NOT NULL,
-    PRIMARY KEY (folder, name)
-) WITHOUT ROWID
+CREATE TABLE IF NOT EXISTS folder (
+    path BLOB PRIMARY KEY, names BLOB NOT NULL, stamps BLOB NOT NULL, objects BLOB NOT NULL,
+    tree BLOB NOT NULL, size INTEGER NOT NULL
+)
 """
-_FORMAT = 1
-_COLUMNS = "name, device, inode, size, mtime, ctime, object"
-
-
-def stamp(status: os.stat_result) -> Stamp:
-    """Device, inode, size, mtime and ctime (ns): equal stamps mean an unchanged file, unless racy."""
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+_FORMAT = 2
+_COLUMNS = "names, stamps, objects, tree, size"
+_PENDING = 16 << 20  # bytes of listings that are kept before they are written
 
 
 class StatIndex:
-    """Object ids of files, read again only when they may have changed.
+    """Listings of folders and object ids of files, looked at again only when they may have changed.
 
     New knowledge is written by `flush` or `close`, in one transaction. A damaged or deleted database
     is begun anew; one that cannot be written is not written: all in it can be found out again.
@@ -57,8 +42,10 @@ class StatIndex:
         self._path = path
         self._clock = clock or SystemClock()
         self._connection: sqlite3.Connection | None = None
-        self._folders: dict[str, dict[str, tuple[Stamp, str]]] = {}
-        self._new: dict[tuple[str, str], tuple[Stamp, str]] = {}
+        self._cached: dict[bytes, Listing | None] = {}
+        self._files: dict[bytes, dict[bytes, tuple[bytes, bytes]]] = {}
+        self._learnt: dict[bytes, Listing] = {}
+        self._pending = 0
         self._guard = threading.RLock()
         self.hashed = 0
 
@@ -67,6 +54,27 @@ class StatIndex:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def now(self) -> int:
+        """Nanoseconds since the epoch."""
+        return self._clock.now()
+
+    def recall(self, folder: bytes) -> Listing | None:
+        """What was learnt of a folder last; `objects.listing.Known`."""
+        with self._guard:
+            if folder in self._files:
+                self._merge()
+            return self._learnt.get(folder) or self._read(folder)
+
+    def learn(self, folder: bytes, listing: Listing) -> None:
+        """Remembers a folder; `objects.listing.Known`."""
+        with self._guard:
+            self._learnt[folder] = listing
+            self._files.pop(folder, None)
+            self._cached.pop(folder, None)
+            self._pending += len(listing.names) + len(listing.stamps) + len(listing.objects)
+            if self._pending > _PENDING:
+                self._write()
 
     def identify(self, path: Path, status: os.stat_result | None = None) -> str:
         """The object id of a file's content.
@@ -79,24 +87,26 @@ class StatIndex:
             OSError: it cannot be read.
             Conflict: it changed all the time while it was read.
         """
-        before = stamp(status or path.stat())
-        folder, name = os.path.split(path)
-        known = self._load(folder).get(name)
-        if known is not None and known[0] == before:
-            return known[1]
+        folder, name = os.path.split(os.fsencode(path))
+        before = status or path.stat()
+        known = self._file(folder, name)
+        if known is not None and any(known[1]) and known[0] == packed(before):
+            return OBJECT_PREFIX + known[1].hex()
         for _ in range(_ATTEMPTS):
             now = self._clock.now()
             found, _ = hash_file(path)
             self.hashed += 1
-            after = stamp(path.stat())
-            if before == after:
-                if is_settled(after, now):
+            after = path.stat()
+            seen = packed(after)
+            if seen is not None and seen == packed(before):
+                if is_settled(stamp(after), now):
+                    digest = bytes.fromhex(found.removeprefix(OBJECT_PREFIX))
                     with self._guard:
-                        self._folders[folder][name] = self._new[folder, name] = (after, found)
+                        self._files.setdefault(folder, {})[name] = (seen, digest)
                 return found
             before = after
         raise Conflict(
-            f"`{name}` changed while it was read",
+            f"`{path.name}` changed while it was read",
             at=str(path),
             hints=["run the same command again once nothing writes to the file"],
         )
@@ -104,24 +114,9 @@ class StatIndex:
     def flush(self) -> None:
         """Writes what was learnt since the last time."""
         with self._guard:
-            if self._new:
+            self._merge()
+            if self._learnt:
                 self._write()
-
-    def _write(self) -> None:
-        rows = [
-            (os.fsencode(folder), os.fsencode(name), *known[0], bytes.fromhex(known[1][3:]))
-            for (folder, name), known in self._new.items()
-        ]
-        self._new.clear()
-        for _ in range(2):  # once more after a damaged database was taken away
-            try:
-                with self._open() as connection:
-                    connection.executemany("INSERT OR REPLACE INTO file VALUES (?,?,?,?,?,?,?,?)", rows)
-                return
-            except sqlite3.OperationalError:
-                return  # busy, full or read-only: this knowledge is not worth a failure
-            except sqlite3.DatabaseError:
-                self._discard()
 
     def close(self) -> None:
         """Flushes and lets go of the database."""
@@ -130,27 +125,52 @@ class StatIndex:
             self._connection.close()
             self._connection = None
 
-    def _load(self, folder: str) -> dict[str, tuple[Stamp, str]]:
-        """What is known about the files of a folder, all at once."""
+    def _file(self, folder: bytes, name: bytes) -> tuple[bytes, bytes] | None:
         with self._guard:
-            if folder not in self._folders:
-                self._folders[folder] = self._read(folder)
-            return self._folders[folder]
+            fresh = self._files.get(folder, {}).get(name)
+            if fresh is not None:
+                return fresh
+            listing = self._learnt.get(folder)
+            if listing is None:
+                if folder not in self._cached:
+                    self._cached[folder] = self._read(folder)
+                listing = self._cached[folder]
+            return listing.find(name) if listing is not None else None
 
-    def _read(self, folder: str) -> dict[str, tuple[Stamp, str]]:
-        rows: list[tuple[bytes, int, int, int, int, int, bytes]] = []
-        if self._path.exists():
+    def _merge(self) -> None:
+        """Adds what was learnt of single files to the listings of their folders."""
+        for folder, files in self._files.items():
+            listing = self._learnt.get(folder) or self._read(folder)
+            self._learnt[folder] = listing_of({**(listing.known() if listing else {}), **files})
+            self._cached.pop(folder, None)
+        self._files.clear()
+
+    def _write(self) -> None:
+        rows = [(folder, *listing) for folder, listing in self._learnt.items()]
+        self._learnt.clear()
+        self._pending = 0
+        for _ in range(2):  # once more after a damaged database was taken away
             try:
-                rows = (
-                    self._open()
-                    .execute(f"SELECT {_COLUMNS} FROM file WHERE folder = ?", (os.fsencode(folder),))
-                    .fetchall()
-                )
+                with self._open() as connection:
+                    connection.executemany("INSERT OR REPLACE INTO folder VALUES (?,?,?,?,?,?)", rows)
+                return
             except sqlite3.OperationalError:
-                pass  # busy or unreadable: as if nothing were known
+                return  # busy, full or read-only: this knowledge is not worth a failure
             except sqlite3.DatabaseError:
                 self._discard()
-        return {os.fsdecode(row[0]): (row[1:6], OBJECT_PREFIX + row[6].hex()) for row in rows}
+
+    def _read(self, folder: bytes) -> Listing | None:
+        if self._connection is None and not self._path.exists():
+            return None
+        try:
+            row = self._open().execute(f"SELECT {_COLUMNS} FROM folder WHERE path = ?", (folder,)).fetchone()
+        except sqlite3.OperationalError:
+            return None  # busy or unreadable: as if nothing were known
+        except sqlite3.DatabaseError:
+            self._discard()
+            return None
+        listing = Listing(*row) if row is not None else None
+        return listing if listing is not None and listing.is_whole() else None
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -161,6 +181,7 @@ class StatIndex:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version != _FORMAT:
                 connection.execute("DROP TABLE IF EXISTS file")
+                connection.execute("DROP TABLE IF EXISTS folder")
                 connection.execute(f"PRAGMA user_version = {_FORMAT}")
             connection.execute(_SCHEMA)
         return self._connection
@@ -173,15 +194,3 @@ class StatIndex:
         for suffix in ("", "-wal", "-shm", "-journal"):
             with suppress(OSError):
                 self._path.with_name(self._path.name + suffix).unlink()
-
-
-def is_settled(file: Stamp, looked_at: int) -> bool:
-    """Whether a later change of the file must show in its stamp.
-
-    Args:
-        file: its stamp.
-        looked_at: when it was taken, nanoseconds since the epoch.
-    """
-    *_, mtime, ctime = file
-    tick = _COARSE_TICK if ctime % 1_000_000_000 == 0 else _TICK
-    return max(mtime, ctime) + tick < looked_at

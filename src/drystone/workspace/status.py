@@ -85,8 +85,9 @@ def _unknown(workspace: Workspace, locked: Collection[str]) -> Iterator[str]:
     in_git = [path for path in workspace.git.tracked() if any(is_within(path, name) for name in names)]
     known = {*locked, *in_git}
     above = {parent for path in known for parent in _parents(path)}
-    for folder in folders:
-        yield from _unknown_below(folder, root, known, above)
+    for folder, name in zip(folders, names, strict=True):
+        if name not in known:
+            yield from _unknown_below(folder, root, known, above)
 
 
 def _unknown_below(folder: Path, root: Path, known: Collection[str], above: Collection[str]) -> Iterator[str]:

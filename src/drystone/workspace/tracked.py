@@ -10,7 +10,7 @@ import msgspec
 
 from drystone.core.errors import Conflict, UsageError
 from drystone.objects.entry import Entry
-from drystone.objects.tree import identify_path, store_path
+from drystone.objects.intake import identify_path, store_path
 from drystone.workspace.ignore import ignore_state, keep_out_of_git
 from drystone.workspace.lockfile import Lock, LockedPath, overlapping, update
 from drystone.workspace.workspace import Workspace
@@ -45,16 +45,17 @@ def add(workspace: Workspace, paths: Sequence[Path], *, dry_run: bool = False) -
         Corrupt: the lock cannot be understood.
         WorkFailed, ProjectInvalid: it cannot be read or stored.
     """
-    hasher = workspace.stat_index.identify
     names = list(dict.fromkeys(workspace.relative(path) for path in paths))
     before = workspace.lock()
     _refuse(workspace, names, before)
     if dry_run:
-        found = {name: identify_path(workspace.place(name), hasher=hasher) for name in names}
+        found = {name: identify_path(workspace.place(name), known=workspace.stat_index) for name in names}
         ignored = set(names) - workspace.git.is_ignored(names)
         return _told(before, found, ignored)
     ignore_state(workspace.layout.state)
-    found = {name: store_path(workspace.store, workspace.place(name), hasher=hasher) for name in names}
+    found = {
+        name: store_path(workspace.store, workspace.place(name), known=workspace.stat_index) for name in names
+    }
     ignored = set(keep_out_of_git(workspace.git, names))
 
     def change(lock: Lock) -> Lock:

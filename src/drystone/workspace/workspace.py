@@ -12,8 +12,9 @@ from drystone.core.clock import Clock
 from drystone.core.errors import NotFound, UsageError
 from drystone.core.layout import Layout
 from drystone.objects.entry import Entry
+from drystone.objects.intake import identify_path
 from drystone.objects.store import ObjectStore
-from drystone.objects.tree import Memory, identify_path
+from drystone.objects.tree import Memory
 from drystone.workspace.git import Git
 from drystone.workspace.lockfile import Lock, is_safe_path
 from drystone.workspace.statindex import StatIndex
@@ -91,6 +92,6 @@ class Workspace(NamedTuple):
             UsageError, Conflict, ProjectInvalid: as `objects.tree.identify_path`.
         """
         try:
-            return identify_path(self.place(path), hasher=self.stat_index.identify, trees=trees)
+            return identify_path(self.place(path), known=self.stat_index, trees=trees)
         except NotFound:
             return None

@@ -195,7 +195,7 @@ def _files(reader: Reader, version: VersionRegistered) -> tuple[list[Record], st
     try:
         if not reader.store.has(version.object):
             return [], f"{short(version.object)} is not in the local store"
-        with reader.store.path(version.object).open("rb") as file:
+        with reader.store.open(version.object) as file:
             if not file.read(16).startswith(b"# drystone tree "):
                 return [], None
         entries = read_tree(reader.store, version.object)

@@ -1,0 +1,237 @@
+"""Many objects at once: small ones into packs, large ones as files, and one wait for the disk."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from blake3 import blake3
+
+from drystone.core.ids import OBJECT_PREFIX
+from drystone.objects.atomic import copy_content, temporary, write_all
+from drystone.objects.compress import Squeezer
+from drystone.objects.hashing import SMALL, hash_descriptor
+from drystone.objects.loose import Loose
+from drystone.objects.pack import RAW, ZSTD
+from drystone.objects.packs import FULL, PackFile, Packs, publish
+
+_OPEN_FILES = 64  # large files that wait for the disk together
+_FEW = 16  # fewer small objects than that become files: packs of one or two would only be many
+
+
+class _Waiting(NamedTuple):
+    """A large object that is written but not yet durable."""
+
+    name: str
+    descriptor: int
+    path: Path
+    held: ExitStack
+
+
+class Batch:
+    """What is put here is in the store when the `with` block ends; after an exception it is not.
+
+    Objects that the store has are not written again; those that are damaged are.
+
+    Args:
+        loose: large objects go there.
+        packs: small ones go there.
+        holds: whether an object is in the store, whole.
+        failpoint: as for `Loose`.
+    """
+
+    def __init__(
+        self, loose: Loose, packs: Packs, holds: Callable[[str], bool], failpoint: Callable[[str], None]
+    ) -> None:
+        self._loose = loose
+        self._packs = packs
+        self._holds = holds
+        self._failpoint = failpoint
+        self._squeezer = Squeezer()
+        self._writer: PackFile | None = None
+        self._few: dict[bytes, bytes] = {}
+        self._late: dict[bytes, bytes] = {}
+        self._waiting: list[_Waiting] = []
+        self._large: set[str] = set()
+        self._known: set[bytes] = set()
+        self._names: dict[str, frozenset[str]] = {}
+        packs.refresh()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._settle()
+                for digest, data in self._late.items():
+                    self._append(digest, data)
+                for digest, data in self._few.items():
+                    self._publish(OBJECT_PREFIX + digest.hex(), data)
+                self._close_pack()
+        finally:
+            self._abandon()
+
+    def put(self, data: bytes, *, last: bool = False) -> bytes:
+        """Stores bytes; their digest.
+
+        Args:
+            data: the object.
+            last: keep it back until everything else is in the store, as befits the list of a directory.
+        """
+        digest = blake3(data).digest()
+        if digest in self._known:
+            return digest
+        self._known.add(digest)
+        if not self._has(digest):
+            if last:
+                self._late[digest] = data
+            else:
+                self._append(digest, data)
+        return digest
+
+    def add(self, digest: bytes, size: int, stored: bytes, encoding: int) -> None:
+        """Stores an object that is encoded already, and verified by the caller."""
+        if digest not in self._known:
+            self._known.add(digest)
+            self._room().add(digest, size, stored, encoding)
+
+    def put_file(self, path: bytes, before: os.stat_result) -> tuple[bytes, os.stat_result] | None:
+        """Stores a file; its digest and its `stat` afterwards. None if it changed meanwhile.
+
+        Args:
+            path: the file.
+            before: its `lstat` as it was found.
+
+        Raises:
+            OSError: it cannot be read, or not be stored.
+        """
+        # without O_NONBLOCK, opening a named pipe that took the file's place would wait for ever
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+        descriptor = os.open(path, flags)
+        try:
+            if before.st_size > SMALL:
+                return self._take_large(descriptor, before)
+            data = os.read(descriptor, before.st_size + 1)
+            after = os.fstat(descriptor)
+            if len(data) != before.st_size or not _same(before, after):
+                return None
+            return self.put(data), after
+        finally:
+            os.close(descriptor)
+
+    def _take_large(self, source: int, before: os.stat_result) -> tuple[bytes, os.stat_result] | None:
+        if not stat.S_ISREG(os.fstat(source).st_mode):
+            return None
+        self._loose.prepare()
+        with ExitStack() as held:
+            descriptor, path = held.enter_context(temporary(self._loose.incoming))
+            self._failpoint("created")
+            copy_content(source, descriptor)
+            # the copy is hashed, not the file: what gets the name is what was hashed
+            name, _ = hash_descriptor(descriptor)
+            after = os.fstat(source)
+            self._failpoint("written")
+            if not _same(before, after):
+                return None
+            if name not in self._large and not self._holds(name):
+                self._large.add(name)
+                self._waiting.append(_Waiting(name, descriptor, path, held.pop_all()))
+        if len(self._waiting) == _OPEN_FILES:
+            self._settle()
+        return bytes.fromhex(name.removeprefix(OBJECT_PREFIX)), after
+
+    def _settle(self) -> None:
+        """Make the large objects durable: disks sync many files at once."""
+        if not self._waiting:
+            return
+        from concurrent.futures import ThreadPoolExecutor  # 10 ms that small files need not pay
+
+        def settle(one: _Waiting) -> None:
+            os.fchmod(one.descriptor, 0o444)
+            os.fsync(one.descriptor)
+            self._failpoint("synced")
+            self._loose.settle(one.path, one.name)
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(settle, self._waiting))
+        self._release()
+
+    def _has(self, digest: bytes) -> bool:
+        """Whether the object is in the store, whole.
+
+        What is here is found out once a batch: an object that another process stores meanwhile is merely
+        stored twice.
+        """
+        digits = digest.hex()
+        names = self._names.get(digits[:2])
+        if names is None:
+            names = self._names[digits[:2]] = self._loose.names(digits[:2])
+        if digits not in names and self._packs.find(digest, fresh=False) is None:
+            return False
+        return self._holds(OBJECT_PREFIX + digits)
+
+    def _append(self, digest: bytes, data: bytes) -> None:
+        if len(data) > SMALL:
+            self._publish(OBJECT_PREFIX + digest.hex(), data)
+            return
+        if self._writer is None and len(self._few) < _FEW:
+            self._few[digest] = data
+            return
+        few, self._few = self._few, {}
+        for one, content in {**few, digest: data}.items():
+            self._pack(one, content)
+
+    def _pack(self, digest: bytes, data: bytes) -> None:
+        frame = self._squeezer.squeeze(data)
+        if frame is None:
+            self._room().add(digest, len(data), data, RAW)
+        else:
+            self._room().add(digest, len(data), frame, ZSTD)
+
+    def _publish(self, name: str, data: bytes) -> None:
+        def fill(descriptor: int) -> str:
+            write_all(descriptor, data)
+            return name
+
+        self._loose.publish(fill, lambda _name: False)
+
+    def _room(self) -> PackFile:
+        if self._writer is not None and self._writer.size >= FULL:
+            self._close_pack()
+        if self._writer is None:
+            self._loose.prepare()
+            self._writer = PackFile(self._loose.incoming)
+        return self._writer
+
+    def _close_pack(self) -> None:
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            publish(writer, self._packs.folder, self._failpoint)
+
+    def _release(self) -> None:
+        """Let go of the files of large objects, and of all that are not published."""
+        for one in self._waiting:
+            one.held.close()
+        self._waiting.clear()
+
+    def _abandon(self) -> None:
+        """Let go of everything that is not published."""
+        self._release()
+        if self._writer is not None:
+            self._writer.discard()
+            self._writer = None
+
+
+def _same(before: os.stat_result, after: os.stat_result) -> bool:
+    return (before.st_ino, before.st_size, before.st_mtime_ns, before.st_ctime_ns, before.st_dev) == (
+        after.st_ino,
+        after.st_size,
+        after.st_mtime_ns,
+        after.st_ctime_ns,
+        after.st_dev,
+    )

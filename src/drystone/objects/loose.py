@@ -1,0 +1,96 @@
+"""Objects that are files of their own: `AB/REST` of the 64 hex digits of the name, read-only.
+
+Large objects stay so, since a whole file can be restored by sharing its blocks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from drystone.core.errors import NotFound
+from drystone.core.ids import OBJECT_PREFIX, is_object_id
+from drystone.objects.atomic import sweep, sync_directory, temporary
+
+Failpoint = Callable[[str], None]
+
+
+class Loose:
+    """The files below `root`, which the first write makes.
+
+    Args:
+        root: the folder of the store.
+        failpoint: called with the name of each step of a write, so that tests can stop it there.
+    """
+
+    def __init__(self, root: Path, failpoint: Failpoint) -> None:
+        self.root = root
+        self.incoming = root / "incoming"
+        self._failpoint = failpoint
+        self._prepared = False
+
+    def path(self, name: str) -> Path:
+        """Where the object lies if it is a file of its own.
+
+        Raises:
+            NotFound: `name` is not an object id.
+        """
+        if not is_object_id(name):
+            raise NotFound(f"not an object id: `{name}`")
+        digits = name.removeprefix(OBJECT_PREFIX)
+        return self.root / digits[:2] / digits[2:]
+
+    def names(self, prefix: str) -> frozenset[str]:
+        """The digits of all objects here whose first two digits are these."""
+        try:
+            return frozenset(prefix + rest for rest in os.listdir(self.root / prefix))  # noqa: PTH208  names
+        except FileNotFoundError:
+            return frozenset()
+
+    def __iter__(self) -> Iterator[str]:
+        for path in self.root.glob("[0-9a-f][0-9a-f]/*"):
+            name = OBJECT_PREFIX + path.parent.name + path.name
+            if is_object_id(name):
+                yield name
+
+    def prepare(self) -> None:
+        """Make the folder for what is being written, and free it of what killed processes left."""
+        if not self._prepared:
+            self.incoming.mkdir(parents=True, exist_ok=True)
+            sweep(self.incoming)
+            self._prepared = True
+
+    def publish(self, fill: Callable[[int], str | None], holds: Callable[[str], bool]) -> str | None:
+        """Has a new file filled and gives it the name that `fill` returns, durably.
+
+        Args:
+            fill: is given the open file; None takes it back.
+            holds: whether an object of this name is here already, whole.
+
+        Raises:
+            OSError: it cannot be written; nothing of it is left.
+        """
+        self.prepare()
+        with temporary(self.incoming) as (descriptor, new):
+            self._failpoint("created")
+            name = fill(descriptor)
+            self._failpoint("written")
+            if name is None or holds(name):
+                return name
+            os.fchmod(descriptor, 0o444)
+            os.fsync(descriptor)
+            self._failpoint("synced")
+            self.settle(new, name)
+            return name
+
+    def settle(self, new: Path, name: str) -> None:
+        """Give a synced file its name."""
+        home = self.path(name)
+        if not home.parent.is_dir():
+            home.parent.mkdir(exist_ok=True)
+            sync_directory(self.root)
+        self._failpoint("folder made")
+        new.rename(home)
+        self._failpoint("renamed")
+        sync_directory(home.parent)

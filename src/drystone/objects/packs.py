@@ -1,0 +1,274 @@
+"""The packs of a store: found by their indexes, read entry by entry, never written again.
+
+A pack counts as soon as its index is there, which is written last. A damaged entry is noted in
+`NAME.damaged` beside the pack, so that it is not looked at again, also by other processes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from drystone.objects.atomic import sync_directory, temporary, write_all
+from drystone.objects.pack import PACK_MAGIC, RAW, ZSTD, PackIndex, Place, encode_index, entry_header, scan
+
+INDEX_SUFFIX = ".index"
+PACK_SUFFIX = ".pack"
+DAMAGED_SUFFIX = ".damaged"
+#: A pack is closed when it holds that many bytes.
+FULL = 64 << 20
+_BUFFER = 4 << 20
+
+
+class Stored(NamedTuple):
+    """What a pack holds of one object, not verified."""
+
+    pack: Pack
+    place: Place
+
+
+class Pack:
+    """One pack and its index.
+
+    Args:
+        path: `NAME.pack`, NAME being the 64 hex digits of the BLAKE3 hash of the file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: its index is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.index = PackIndex(path.with_suffix(INDEX_SUFFIX).read_bytes())
+        if self.index.pack.hex() != path.stem:
+            raise ValueError("its index is that of another pack")
+        self._descriptor: int | None = None
+        self.damaged = frozenset(_damaged(path))
+
+    def find(self, digest: bytes) -> Place | None:
+        """Where the object lies, None if it is not here or damaged."""
+        place = self.index.find(digest)
+        return None if place is None or digest in self.damaged else place
+
+    def stored(self, place: Place) -> bytes:
+        """The bytes stored at a place, as they are; fewer if the pack was cut off.
+
+        Raises:
+            OSError: they cannot be read.
+        """
+        if self._descriptor is None:
+            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.pread(self._descriptor, place.stored, place.offset)
+
+    def note_damage(self, digest: bytes) -> None:
+        """From now on this entry does not count."""
+        self.damaged |= {digest}
+        with suppress(OSError):  # where nothing can be written each reading finds it out anew
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            descriptor = os.open(self.path.with_suffix(DAMAGED_SUFFIX), flags, 0o666)
+            try:
+                write_all(descriptor, digest.hex().encode() + b"\n")
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class Packs:
+    """All packs in a folder, which need not exist.
+
+    Another process may add packs at any time: a look for an object that is not found looks at the
+    folder again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._packs: dict[str, Pack] = {}
+        self._seen: tuple[int, int] | None = None
+        self._last: Pack | None = None
+
+    def find(self, digest: bytes, *, fresh: bool = True) -> Stored | None:
+        """Where an object lies. Objects that were stored together are found without a search for the pack.
+
+        Args:
+            digest: its BLAKE3 hash.
+            fresh: look for new packs before it is said to be in none.
+        """
+        if self._last is not None and (place := self._last.find(digest)):
+            return Stored(self._last, place)
+        for pack in self._packs.values():
+            if place := pack.find(digest):
+                self._last = pack
+                return Stored(pack, place)
+        return self.find(digest) if fresh and self.refresh() else None
+
+    def __iter__(self) -> Iterator[Pack]:
+        self.refresh()
+        return iter(list(self._packs.values()))
+
+    def forget(self) -> None:
+        """Look at the folder anew at the next question."""
+        for pack in self._packs.values():
+            pack.close()
+        self._packs, self._seen, self._last = {}, None, None
+
+    def refresh(self) -> bool:
+        """Take note of packs that came or went; whether there were any."""
+        try:
+            status = self.folder.stat()
+        except FileNotFoundError:
+            return False
+        if self._seen == (status.st_ino, status.st_mtime_ns):
+            return False
+        names = {name for name in os.listdir(self.folder) if name.endswith(INDEX_SUFFIX)}  # noqa: PTH208  names
+        for gone in self._packs.keys() - names:
+            self._packs.pop(gone).close()
+            self._last = None
+        found = False
+        for name in sorted(names - self._packs.keys()):
+            pack = self._opened(self.folder / name)
+            if pack is not None:
+                self._packs[name] = pack
+                found = True
+        self._seen = (status.st_ino, status.st_mtime_ns)
+        return found
+
+    def _opened(self, index: Path) -> Pack | None:
+        path = index.with_suffix(PACK_SUFFIX)
+        try:
+            return Pack(path)
+        except FileNotFoundError:
+            return None  # taken away meanwhile, or its pack is lost: what it held is not here
+        except ValueError:
+            with suppress(OSError, ValueError):
+                restore_index(path)
+                return Pack(path)
+            return None
+
+
+def _nothing(_step: str) -> None:
+    pass
+
+
+class PackFile:
+    """A pack in the making: a temporary file.
+
+    Args:
+        folder: where to write it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._temporary = temporary(folder)
+        self.descriptor, self.path = self._temporary.__enter__()
+        self._hasher = blake3(max_threads=blake3.AUTO)
+        self._parts: list[bytes] = [PACK_MAGIC]
+        self._waiting = self.size = len(PACK_MAGIC)
+        self.places: dict[bytes, Place] = {}
+
+    def add(self, digest: bytes, size: int, stored: bytes, encoding: int = RAW) -> None:
+        """Append an entry: an object of `size` bytes whose encoded form is `stored`."""
+        header = entry_header(digest, size, len(stored), encoding)
+        self.places[digest] = Place(self.size + len(header), size, len(stored), encoding)
+        self._parts += (header, stored)
+        grown = len(header) + len(stored)
+        self.size += grown
+        self._waiting += grown
+        if self._waiting >= _BUFFER:
+            self._write()
+
+    def finish(self) -> tuple[bytes, Path]:
+        """Write all of it; the digest of the file and its path."""
+        self._write()
+        return self._hasher.digest(), self.path
+
+    def discard(self) -> None:
+        """Leave nothing behind, unless it was renamed."""
+        self._temporary.__exit__(None, None, None)
+
+    def _write(self) -> None:
+        data = b"".join(self._parts)
+        write_all(self.descriptor, data)
+        self._hasher.update(data)
+        self._parts.clear()
+        self._waiting = 0
+
+
+def publish(pack: PackFile, folder: Path, failpoint: Callable[[str], None] = _nothing) -> Path:
+    """Make a file in the making a pack of a folder on the same file system, durably; its path.
+
+    Args:
+        pack: what to publish; it is used up.
+        folder: where it belongs; made if need be.
+        failpoint: called with the name of each step, so that tests can stop it there.
+
+    Raises:
+        OSError: it cannot be written; nothing of it is left.
+    """
+    try:
+        digest, path = pack.finish()
+        failpoint("pack written")
+        os.fchmod(pack.descriptor, 0o444)
+        os.fsync(pack.descriptor)
+        failpoint("pack synced")
+        home = folder / f"{digest.hex()}{PACK_SUFFIX}"
+        folder.mkdir(parents=True, exist_ok=True)
+        path.rename(home)
+        failpoint("pack renamed")
+        write_index(home, encode_index(digest, pack.places.items()), path.parent)
+        failpoint("pack indexed")
+    finally:
+        pack.discard()
+    return home
+
+
+def write_index(pack: Path, data: bytes, incoming: Path) -> None:
+    """Put an index beside its pack, which counts from now on."""
+    with temporary(incoming) as (descriptor, new):
+        write_all(descriptor, data)
+        os.fchmod(descriptor, 0o444)
+        os.fsync(descriptor)
+        sync_directory(pack.parent)  # the pack is there before its index
+        new.rename(pack.with_suffix(INDEX_SUFFIX))
+        sync_directory(pack.parent)
+
+
+def restore_index(pack: Path) -> None:
+    """Make the index of a pack anew from its headers.
+
+    Raises:
+        OSError: the pack cannot be read or the index not be written.
+        ValueError: its name is no hash.
+    """
+    places = scan(pack.read_bytes())
+    write_index(pack, encode_index(bytes.fromhex(pack.stem), places), pack.parent)
+
+
+def decoded(digest: bytes, place: Place, stored: bytes) -> bytes | None:
+    """The object that `stored` encodes, None if it is not the one with this digest."""
+    if place.encoding == ZSTD:
+        from drystone.objects.compress import expand  # 8 ms that nobody pays who reads nothing compressed
+
+        data = expand(stored, place.size)
+    else:
+        data = stored if place.encoding == RAW else None
+    if data is None or len(data) != place.size or blake3(data).digest() != digest:
+        return None
+    return data
+
+
+def _damaged(pack: Path) -> Iterator[bytes]:
+    with suppress(FileNotFoundError):
+        for line in pack.with_suffix(DAMAGED_SUFFIX).read_text().split():
+            with suppress(ValueError):
+                yield bytes.fromhex(line)

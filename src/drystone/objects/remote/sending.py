@@ -1,0 +1,260 @@
+"""Objects to a remote: what it lacks, in packs.
+
+Files and pieces of files go first; each of their packs counts as soon as it is there, so that what was
+sent before an interruption is not sent again. Lists (of pieces, of directories) go last and in order,
+so that whoever finds a list on the remote finds all that it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import NamedTuple
+
+from blake3 import blake3
+
+from drystone.core.errors import Conflict, RemoteUnavailable, UsageError
+from drystone.core.ids import digest_of, short
+from drystone.objects.atomic import explained, staging
+from drystone.objects.compress import Squeezer
+from drystone.objects.entry import Entry
+from drystone.objects.hashing import SMALL
+from drystone.objects.pack import CHUNKS, RAW, ZSTD, Chunk, encode_chunks, encode_index
+from drystone.objects.packs import FULL, PackFile
+from drystone.objects.remote.bucket import Bucket
+from drystone.objects.remote.catalogue import Catalogue
+from drystone.objects.remote.chunks import cut
+from drystone.objects.remote.pieces import Pieces
+from drystone.objects.store import ObjectStore
+from drystone.objects.tree import DEEPEST, read_tree
+
+_AT_ONCE = 3  # packs that are on their way while the next one is filled
+
+#: Told of every object that was dealt with: its size in bytes.
+Progress = Callable[[int], None]
+
+
+class Sent(NamedTuple):
+    """What was sent: objects (pieces and lists included) and the bytes that they take in packs."""
+
+    objects: int
+    stored: int
+
+
+class Wanted(NamedTuple):
+    """What a remote lacks of some objects.
+
+    Attributes:
+        files: id to size in bytes, 0 where it is not known.
+        trees: lists of directories, each after those that it names.
+        missing: what is neither here nor there: id to a path that needs it.
+    """
+
+    files: dict[str, int]
+    trees: tuple[str, ...]
+    missing: dict[str, str]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the files."""
+        return sum(self.files.values())
+
+
+def lacking(store: ObjectStore, catalogue: Catalogue, roots: Iterable[Entry]) -> Wanted:
+    """What the remote lacks of these entries and all below them.
+
+    Below a directory that it has it has everything, since lists are sent last.
+
+    Raises:
+        Corrupt: the list of a directory is damaged here.
+    """
+    files: dict[str, int] = {}
+    trees: dict[str, None] = {}
+    missing: dict[str, str] = {}
+
+    def visit(entry: Entry, path: str, depth: int) -> bool:
+        """Whether the remote will have all of it."""
+        name = entry.object
+        if name in files or name in trees or catalogue.find(digest_of(name)):
+            return True
+        if name in missing or not store.has(name):
+            missing.setdefault(name, path)
+            return False
+        if entry.kind != "tree":
+            files[name] = entry.size
+            return True
+        if depth == DEEPEST:
+            raise UsageError(f"`{path}` has more than {DEEPEST} folders inside each other")
+        below = [visit(child, f"{path}/{child.name}", depth + 1) for child in read_tree(store, name)]
+        if all(below):
+            trees[name] = None
+        return all(below)
+
+    for root in roots:
+        visit(root, root.name, 0)
+    return Wanted(files, tuple(trees), missing)
+
+
+class Sender:
+    """One push to one remote.
+
+    Args:
+        store: where from.
+        bucket: where to.
+        catalogue: what it holds, refreshed.
+        pieces: is told of which pieces large objects consist.
+        progress: is told how far it got.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        bucket: Bucket,
+        catalogue: Catalogue,
+        pieces: Pieces,
+        progress: Progress = lambda _size: None,
+    ) -> None:
+        self._store = store
+        self._bucket = bucket
+        self._catalogue = catalogue
+        self._pieces = pieces
+        self._progress = progress
+        self._squeezer = Squeezer()
+        self._lists: dict[bytes, tuple[int, list[Chunk]]] = {}
+        self._queued: set[bytes] = set()
+        self._folder = Path()
+        self._pack: PackFile | None = None
+        self._under_way: set[Future[None]] = set()
+        self._sent = Sent(0, 0)
+
+    def send(self, wanted: Wanted) -> Sent:
+        """Sends objects.
+
+        Raises:
+            NotFound: the local store lacks one.
+            Corrupt: one is damaged; it was not sent.
+            RemoteUnavailable: the remote cannot be reached or refuses; what was sent stays.
+            WorkFailed: the disk is full.
+        """
+        self._store.loose.prepare()
+        try:
+            with (
+                staging(self._store.loose.incoming) as self._folder,
+                ThreadPoolExecutor(_AT_ONCE) as self._pool,
+            ):
+                try:
+                    for name, size in wanted.files.items():
+                        self._file(name, size)
+                    self._finish()
+                    self._late(wanted.trees)
+                    self._finish()
+                finally:
+                    self._pool.shutdown(cancel_futures=True)
+                    if self._pack is not None:
+                        self._pack.discard()
+        except OSError as error:
+            raise explained(error, "objects cannot be packed for sending", self._store.root) from error
+        return self._sent
+
+    def _file(self, name: str, size: int) -> None:
+        size = size or self._store.size(name)
+        if size <= SMALL:
+            self._whole(name)
+        else:
+            self._cut(name, size)
+        self._progress(size)
+
+    def _whole(self, name: str) -> None:
+        """A small object, as it is encoded in the store if it is in a pack there; verified either way."""
+        digest = digest_of(name)
+        data = self._store.read(name)
+        found = self._store.packs.find(digest, fresh=False)
+        if found is not None and found.place.encoding in (RAW, ZSTD):
+            self._add(digest, len(data), found.pack.stored(found.place), found.place.encoding)
+        else:
+            self._add_data(digest, data)
+
+    def _cut(self, name: str, size: int) -> None:
+        """A large object: the pieces that the remote lacks, and later their list."""
+        chunks: list[Chunk] = []
+        hasher = blake3()
+        with self._store.open_unverified(name) as file:
+            for piece in cut(file):
+                hasher.update(piece)
+                chunk = Chunk(blake3(piece).digest(), len(piece))
+                chunks.append(chunk)
+                if chunk.digest not in self._queued and self._catalogue.find(chunk.digest) is None:
+                    self._add_data(chunk.digest, piece)
+        if hasher.digest() != digest_of(name):
+            self._store.verify(name)  # says what is wrong
+            raise Conflict(f"object `{short(name)}` changed while it was sent")
+        self._lists[digest_of(name)] = (size, chunks)
+        self._pieces.remember(digest_of(name), chunks)
+
+    def _late(self, trees: Iterable[str]) -> None:
+        for digest, (size, chunks) in self._lists.items():
+            self._add(digest, size, encode_chunks(chunks), CHUNKS)
+        for name in trees:
+            self._whole(name)
+
+    def _add_data(self, digest: bytes, data: bytes) -> None:
+        frame = self._squeezer.squeeze(data)
+        self._add(digest, len(data), data if frame is None else frame, RAW if frame is None else ZSTD)
+
+    def _add(self, digest: bytes, size: int, stored: bytes, encoding: int) -> None:
+        if digest in self._queued:
+            return
+        self._queued.add(digest)
+        if self._pack is None:
+            self._pack = PackFile(self._folder)
+        self._pack.add(digest, size, stored, encoding)
+        self._sent = Sent(self._sent.objects + 1, self._sent.stored + len(stored))
+        if self._pack.size >= FULL:
+            self._ship()
+
+    def _ship(self) -> None:
+        """Send the pack that is full while the next one is filled."""
+        pack, self._pack = self._pack, None
+        if pack is None:
+            return
+        while len(self._under_way) >= _AT_ONCE:
+            self._await(FIRST_COMPLETED)
+        self._under_way.add(self._pool.submit(self._upload, pack))
+
+    def _finish(self) -> None:
+        """Wait until everything so far is on the remote."""
+        self._ship()
+        while self._under_way:
+            self._await(FIRST_COMPLETED)
+
+    def _await(self, when: str) -> None:
+        done, self._under_way = wait(self._under_way, return_when=when)
+        for one in done:
+            one.result()
+
+    def _upload(self, pack: PackFile) -> None:
+        digest, path = pack.finish()
+        name, size = digest.hex(), pack.size
+        try:
+            key = pack_key(name)
+            if self._bucket.size(key) != size:  # left by an interrupted push, or none
+                self._bucket.put(key, path)
+                arrived = self._bucket.size(key)
+                if arrived != size:
+                    raise RemoteUnavailable(
+                        f"remote `{self._bucket.name}` did not keep what it was sent",
+                        at=key,
+                        because=f"{size:,} bytes were sent, {arrived or 0:,} are there",
+                    )
+            self._bucket.settle()
+            index = encode_index(digest, pack.places.items())
+            self._bucket.put(f"indexes/{name}.index", index)
+            self._catalogue.learn(name, index)
+        finally:
+            pack.discard()
+
+
+def pack_key(name: str) -> str:
+    """The key of a pack."""
+    return f"packs/{name[:2]}/{name}.pack"
