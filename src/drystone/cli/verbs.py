@@ -18,6 +18,7 @@ VERBS = (
     "push",
     "pull",
     "remote",
+    "undo",
     "log",
     "ls",
     "show",

@@ -75,6 +75,11 @@ class Layout(NamedTuple):
         return self.state / "attempts"
 
     @property
+    def operations(self) -> Path:
+        """What verbs did to the lock and to tracked files, to be undone."""
+        return self.state / "operations"
+
+    @property
     def guards(self) -> Path:
         """Files that are only ever locked with flock; the kernel frees them when a process dies."""
         return self.state / "guards"

@@ -5,14 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from drystone.core.errors import NotFound
 from drystone.core.ids import OBJECT_PREFIX
-from drystone.objects.atomic import explained, staging, sync_file_system, write_all
+from drystone.objects.atomic import explained, staging, sync_directory, sync_file_system, write_all
 from drystone.objects.entry import Entry, Kind
 from drystone.objects.hashing import SMALL, hash_path
 from drystone.objects.listing import UNKNOWN, Known, packed
@@ -22,6 +20,7 @@ from drystone.objects.tree import read_tree, walk
 _MISSING_SHOWN = 5
 _THREADS = 4
 _SHARE = 500  # files that one thread writes at a time
+_SINGLY = 64  # up to so many files are made durable one by one: others may be writing far more
 
 
 class _Copy(NamedTuple):
@@ -62,24 +61,33 @@ def restore(store: ObjectStore, entry: Entry, path: Path, *, known: Known | None
         path.parent.mkdir(parents=True, exist_ok=True)
         work.prepare(entry, str(path))
         work.copy()
-        if work.touched:
-            sync_file_system(path.parent)
+        work.sync(path)
     except OSError as error:
         raise explained(error, f"`{path.name}` cannot be restored", path) from error
 
 
-class _Restoring:
-    """First folders, links and deletions, then all files.
+def remove(path: Path) -> None:
+    """Deletes a file, a link (not what it points to) or a directory with all below it, if there is one.
 
-    Attributes:
-        touched: whether anything was changed.
+    Raises:
+        WorkFailed, ProjectInvalid: it cannot be deleted.
     """
+    try:
+        _remove(str(path), _kind(os.lstat(path)))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise explained(error, f"`{path.name}` cannot be removed", path) from error
+
+
+class _Restoring:
+    """First folders, links and deletions, then all files."""
 
     def __init__(self, store: ObjectStore, known: Known | None) -> None:
         self._store = store
         self._known = known
         self._copies: list[_Copy] = []
-        self.touched = False
+        self._folders: set[str] = set()
 
     def prepare(self, entry: Entry, path: str) -> None:
         """Makes a path equal to an entry but for the files to be copied, which are noted."""
@@ -105,14 +113,13 @@ class _Restoring:
         elif status is None or present != "file" or not _holds(path, status, entry, known):
             self._copies.append(_Copy(entry, path))
         elif bool(status.st_mode & stat.S_IXUSR) != entry.executable:
-            self.touched = True
             _set_executable(path, status.st_mode, entry.executable)
 
     def _folder(self, entry: Entry, path: str, *, fresh: bool) -> None:
         below = read_tree(self._store, entry.object)
         statuses: dict[str, os.stat_result] = {}
         if fresh:
-            self.touched = True
+            self._touch(path)
             os.mkdir(path)  # noqa: PTH102  paths here are text: there may be a million
         else:
             with os.scandir(path) as items:
@@ -131,31 +138,28 @@ class _Restoring:
         target = os.fsdecode(self._store.read(entry.object))
         if present == "link" and stat.S_ISLNK(os.lstat(path).st_mode) and os.readlink(path) == target:  # noqa: PTH115
             return
-        self.touched = True
+        self._touch(path)
         if present is not None:
             os.unlink(path)  # noqa: PTH108
         os.symlink(target, path)  # noqa: PTH211
 
     def _remove(self, path: str, kind: Kind | None) -> None:
-        """Deletes a file, a link (not what it points to) or a directory with all below it."""
-        self.touched = True
-        if kind != "tree":
-            os.unlink(path)  # noqa: PTH108
-            return
-        with os.scandir(path) as items:
-            below = [(item.path, _kind(item.stat(follow_symlinks=False))) for item in items]
-        for child, of in below:
-            self._remove(child, of)
-        os.rmdir(path)  # noqa: PTH106
+        self._touch(path)
+        _remove(path, kind)
+
+    def _touch(self, path: str) -> None:
+        """Note that a name was made, changed or removed."""
+        self._folders.add(os.path.dirname(path))  # noqa: PTH120
 
     def copy(self) -> None:
         """Writes the files that differ."""
         if not self._copies:
             return
-        self.touched = True
+        for copy in self._copies:
+            self._touch(copy.path)
         small = [copy for copy in self._copies if copy.entry.size <= SMALL]
         self._store.loose.prepare()
-        with self._staging() as folder:
+        with staging(self._store.loose.incoming) as folder:
             shares = [small[at : at + _SHARE] for at in range(0, len(small), _SHARE)]
             if len(shares) < 2:
                 for number, share in enumerate(shares):
@@ -170,10 +174,18 @@ class _Restoring:
             if entry.size > SMALL:
                 self._store.copy_to(entry.object, Path(path), executable=entry.executable)
 
-    @contextmanager
-    def _staging(self) -> Iterator[Path]:
-        with staging(self._store.loose.incoming) as folder:
-            yield folder
+    def sync(self, path: Path) -> None:
+        """Make all of it durable: folder by folder, or all at once where it is much."""
+        if self._is_much:
+            sync_file_system(path.parent)
+        else:
+            for folder in self._folders:
+                if Path(folder).is_dir():
+                    sync_directory(Path(folder))
+
+    @property
+    def _is_much(self) -> bool:
+        return len(self._copies) > _SINGLY or len(self._folders) > _SINGLY
 
     def _write_all(self, copies: list[_Copy], new: str) -> None:
         """Small files: each appears whole, all become durable together in the end."""
@@ -183,6 +195,8 @@ class _Restoring:
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
             try:
                 write_all(descriptor, data)
+                if not self._is_much:
+                    os.fsync(descriptor)
             finally:
                 os.close(descriptor)
             try:
@@ -192,6 +206,17 @@ class _Restoring:
                     raise
                 os.unlink(new)  # noqa: PTH108
                 self._store.copy_to(entry.object, Path(path), executable=entry.executable)
+
+
+def _remove(path: str, kind: Kind | None) -> None:
+    if kind != "tree":
+        os.unlink(path)  # noqa: PTH108
+        return
+    with os.scandir(path) as items:
+        below = [(item.path, _kind(item.stat(follow_symlinks=False))) for item in items]
+    for child, of in below:
+        _remove(child, of)
+    os.rmdir(path)  # noqa: PTH106
 
 
 def _kind(status: os.stat_result | None) -> Kind | None:

@@ -16,6 +16,7 @@ from drystone.objects.restore import restore
 from drystone.objects.tree import Memory, walk
 from drystone.workspace.diff import is_within, not_tracked
 from drystone.workspace.lockfile import LockedPath
+from drystone.workspace.operations import Change
 from drystone.workspace.workspace import Workspace
 
 _SHOWN = 5
@@ -88,6 +89,7 @@ def checkout(
     if not dry_run:
         for plan in todo:
             _carry_out(workspace, plan)
+        workspace.operations.record("checkout", files=tuple(_change(plan) for plan in todo))
     restored = tuple(plan.path for plan in todo)
     return CheckedOut(restored, tuple(name for name in names if name not in restored), saved)
 
@@ -163,6 +165,11 @@ def _refuse_unsaved(plans: Sequence[_Plan]) -> None:
             f"replace them with `drystone checkout --force {first}`; their content is stored first",
         ],
     )
+
+
+def _change(plan: _Plan) -> Change:
+    before = LockedPath.of(plan.present) if plan.present else None
+    return Change(plan.path, before, LockedPath.of(plan.wanted))
 
 
 def _carry_out(workspace: Workspace, plan: _Plan) -> None:

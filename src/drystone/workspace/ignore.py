@@ -27,6 +27,22 @@ def pattern_of(path: str) -> str:
     return "/" + re.sub("[\r\n]", "?", escaped)  # a pattern cannot hold a line break: any one character
 
 
+def take_into_git(git: Git, paths: Iterable[str]) -> None:
+    """Removes the lines of `paths` from the root's `.gitignore`, where they stand alone in it.
+
+    Raises:
+        WorkFailed, ProjectInvalid: the file cannot be written.
+    """
+    lines = {pattern_of(path).encode("utf-8", "surrogateescape") for path in paths}
+    file = git.root / ".gitignore"
+    if not lines or not file.exists():
+        return
+    old = file.read_bytes()
+    new = b"".join(line for line in old.splitlines(keepends=True) if line.rstrip(b"\n") not in lines)
+    if new != old:
+        write_atomic(file, new)
+
+
 def keep_out_of_git(git: Git, paths: Iterable[str]) -> list[str]:
     """Adds those of `paths` to the root's `.gitignore` that git does not ignore yet; gives them.
 

@@ -13,6 +13,7 @@ from drystone.objects.entry import Entry
 from drystone.objects.intake import identify_path, store_path
 from drystone.workspace.ignore import ignore_state, keep_out_of_git
 from drystone.workspace.lockfile import Lock, LockedPath, overlapping, update
+from drystone.workspace.operations import Change
 from drystone.workspace.workspace import Workspace
 
 
@@ -64,6 +65,8 @@ def add(workspace: Workspace, paths: Sequence[Path], *, dry_run: bool = False) -
         return lock.changed(paths={name: LockedPath.of(entry) for name, entry in found.items()})
 
     update(workspace.layout.lock, workspace.layout.guards, change)
+    changes = [Change(name, before.paths.get(name), LockedPath.of(entry)) for name, entry in found.items()]
+    workspace.operations.record("add", lock=tuple(changes), ignored=tuple(sorted(ignored)))
     return _told(before, found, ignored)
 
 

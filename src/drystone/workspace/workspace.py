@@ -17,6 +17,7 @@ from drystone.objects.store import ObjectStore
 from drystone.objects.tree import Memory
 from drystone.workspace.git import Git
 from drystone.workspace.lockfile import Lock, is_safe_path
+from drystone.workspace.operations import Operations
 from drystone.workspace.statindex import StatIndex
 
 
@@ -27,13 +28,14 @@ class Workspace(NamedTuple):
     git: Git
     store: ObjectStore
     stat_index: StatIndex
+    operations: Operations
 
     @classmethod
     @contextmanager
     def open(cls, layout: Layout, git: Git, store: ObjectStore, clock: Clock) -> Iterator[Workspace]:
         """A workspace whose stat index is written back at the end."""
         with StatIndex(layout.stat_index, clock=clock) as stat_index:
-            yield cls(layout, git, store, stat_index)
+            yield cls(layout, git, store, stat_index, Operations(layout.operations, clock))
 
     def lock(self, revision: str | None = None) -> Lock:
         """The lock as it is here, or as it was committed at a git revision.

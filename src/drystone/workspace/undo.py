@@ -1,0 +1,89 @@
+"""`undo`: what a verb did to the lock and to tracked files is taken back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from drystone.core.errors import Conflict
+from drystone.objects.intake import store_path
+from drystone.objects.restore import remove, restore
+from drystone.workspace.ignore import keep_out_of_git, take_into_git
+from drystone.workspace.lockfile import Lock, LockedPath, update
+from drystone.workspace.operations import Change, Operation
+from drystone.workspace.workspace import Workspace
+
+_SHOWN = 5
+
+
+class Undone(NamedTuple):
+    """What undoing did: lines of the lock and files that are as before, and contents kept before that."""
+
+    operation: Operation
+    lock: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+def undo(workspace: Workspace, operation: Operation, *, force: bool = False, dry_run: bool = False) -> Undone:
+    """Takes an operation back: its lines of the lock, its files, its lines of `.gitignore`.
+
+    Args:
+        workspace: where.
+        operation: which.
+        force: also where something changed since; what stands there is stored first.
+        dry_run: do nothing.
+
+    Raises:
+        Conflict: what it changed was changed again since, and `force` is off.
+        NotFound: the store lacks what was there before.
+        Corrupt, WorkFailed, ProjectInvalid: as `checkout`.
+    """
+    lock = workspace.lock()
+    if not force:
+        _refuse(workspace, operation, lock)
+    done = Undone(
+        operation,
+        tuple(change.path for change in operation.lock),
+        tuple(change.path for change in operation.files),
+    )
+    if dry_run:
+        return done
+    for change in operation.files:
+        _put_back(workspace, change)
+    update(workspace.layout.lock, workspace.layout.guards, lambda now: _without(now, operation))
+    take_into_git(workspace.git, operation.ignored)
+    keep_out_of_git(workspace.git, [change.path for change in operation.lock if change.before is not None])
+    workspace.operations.record(
+        "undo",
+        lock=tuple(change.inverse for change in operation.lock),
+        files=tuple(change.inverse for change in operation.files),
+        undoes=operation.id,
+    )
+    return done
+
+
+def _refuse(workspace: Workspace, operation: Operation, lock: Lock) -> None:
+    changed = [change.path for change in operation.lock if lock.paths.get(change.path) != change.after]
+    for change in operation.files:
+        present = workspace.entry(change.path)
+        if (LockedPath.of(present) if present else None) != change.after:
+            changed.append(change.path)
+    if changed:
+        raise Conflict(
+            f"`drystone {operation.verb}` cannot be undone: {len(changed)} paths changed since",
+            at=[*changed[:_SHOWN], *(["..."] if len(changed) > _SHOWN else [])],
+            hints=[f"undo it all the same with `drystone undo --force {operation.id[:16]}`"],
+        )
+
+
+def _put_back(workspace: Workspace, change: Change) -> None:
+    place = workspace.place(change.path)
+    if workspace.entry(change.path) is not None:
+        store_path(workspace.store, place, known=workspace.stat_index)  # whatever it is, it is not lost
+    if change.before is None:
+        remove(place)
+    else:
+        restore(workspace.store, change.before.entry(change.path), place, known=workspace.stat_index)
+
+
+def _without(lock: Lock, operation: Operation) -> Lock:
+    return lock.changed(paths={change.path: change.before for change in operation.lock})
