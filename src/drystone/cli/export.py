@@ -1,0 +1,1 @@
+"""`drystone export`."""
