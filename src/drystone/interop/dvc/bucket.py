@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,7 +17,7 @@ from obstore.store import AzureStore, GCSStore, HTTPStore, S3Store
 from drystone.interop.dvc.config import Remote
 from drystone.interop.dvc.credentials import Credentials
 from drystone.interop.dvc.unreadable import Unreadable
-from drystone.objects.atomic import explained
+from drystone.objects.atomic import explained, temporary, write_all
 
 SCHEMES = ("s3", "gs", "azure", "http", "https")
 
@@ -69,29 +67,25 @@ class Bucket:
             return
         try:
             self._scratch.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=self._scratch, suffix=".tmp")
         except OSError as error:
             raise explained(error, "what a remote has cannot be fetched", self._scratch) from error
-        try:
+        with temporary(self._scratch) as (descriptor, path):
             self._fill(descriptor, found)
-            yield Path(name)
-        finally:
-            os.unlink(name)  # noqa: PTH108  what mkstemp made
+            yield path
 
     def _fill(self, descriptor: int, found: Any) -> None:
-        with os.fdopen(descriptor, "wb") as file:
-            pieces = found.stream(min_chunk_size=_PIECE)
-            while True:
-                try:
-                    piece = next(pieces, None)
-                except (BaseError, OSError) as error:
-                    raise Unreadable(_said(error)) from error
-                if piece is None:
-                    return
-                try:
-                    file.write(piece)
-                except OSError as error:
-                    raise explained(error, "what a remote has cannot be fetched", self._scratch) from error
+        pieces = found.stream(min_chunk_size=_PIECE)
+        while True:
+            try:
+                piece = next(pieces, None)
+            except (BaseError, OSError) as error:
+                raise Unreadable(_said(error)) from error
+            if piece is None:
+                return
+            try:
+                write_all(descriptor, bytes(piece))
+            except OSError as error:
+                raise explained(error, "what a remote has cannot be fetched", self._scratch) from error
 
     def _get(self, key: str, version: str | None, *, head: bool) -> Any:
         options: Any = {"head": head, **({"version": version} if version else {})}

@@ -20,6 +20,7 @@ from drystone.interop.dvc.directory import Content
 from drystone.interop.dvc.knowledge import Knowledge
 from drystone.interop.dvc.places import Place
 from drystone.interop.dvc.unreadable import Unreadable
+from drystone.objects.entry import printable
 from drystone.objects.hashing import SMALL
 from drystone.objects.store import ObjectStore
 
@@ -169,7 +170,9 @@ class Collector:
         with self._guard:
             self._damaged.extend(msgspec.structs.replace(item, replaced=found is not None) for item in bad)
             if found is None:
-                self.missing.append(Missing(str(want.digest), want.paths, tuple(looked), want.optional))
+                self.missing.append(
+                    Missing(str(want.digest), tuple(map(printable, want.paths)), tuple(looked), want.optional)
+                )
         return found
 
     def _attempts(self, want: Want, looked: list[str], bad: list[Damaged]) -> Iterator[Content]:
@@ -217,7 +220,7 @@ class Collector:
                 return None
             digits, content = self._read(path, want.digest)
             if content is None:
-                bad.append(Damaged(place.address(key), str(want.digest), digits, want.paths[0]))
+                bad.append(Damaged(place.address(key), str(want.digest), digits, printable(want.paths[0])))
             elif place.remote is not None:
                 self._count(content.size)
             return content

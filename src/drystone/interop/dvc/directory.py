@@ -73,7 +73,7 @@ def check(relpaths: Sequence[str], *, of: str) -> None:
         raise _refused(of, f"its list has {printable(double)!a} twice")
     for path in relpaths:
         parts = path.split("/")
-        if not all(map(is_safe_name, parts)):
+        if not all(map(is_safe_name, parts)) or not is_encodable(path):
             raise _refused(of, f"its list names {path[:200]!a}, which is not a path inside of it")
         if len(parts) > _DEEPEST:
             raise _refused(of, f"its list has folders more than {_DEEPEST} levels deep")
@@ -81,6 +81,15 @@ def check(relpaths: Sequence[str], *, of: str) -> None:
         while folder := folder.rpartition("/")[0]:
             if folder in seen:
                 raise _refused(of, f"its list has {printable(folder)!a} both as a file and as a folder")
+
+
+def is_encodable(path: str) -> bool:
+    """Whether a file system can have this name: half of a surrogate pair is no character."""
+    try:
+        path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def as_tree(name: str, files: Iterable[tuple[str, Content]], keep: Callable[[bytes], str]) -> Entry:

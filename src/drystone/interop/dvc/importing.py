@@ -19,6 +19,7 @@ from drystone.interop.dvc.knowledge import Knowledge
 from drystone.interop.dvc.outputs import Output
 from drystone.interop.dvc.places import Places, open_places
 from drystone.interop.dvc.repository import below, discover, read_state, reader_of
+from drystone.objects.atomic import sweep
 from drystone.objects.entry import printable
 from drystone.objects.tree import Memory
 from drystone.workspace.ignore import ignore_state, keep_out_of_git
@@ -194,6 +195,7 @@ def opened(
     places = open_places(config.cache, config.chosen(source.remote), source.credentials, state / "fetched")
     if not dry_run:
         ignore_state(state)
+        sweep(state / "fetched")
     with Knowledge(state / "dvc.sqlite") as knowledge:
         yield knowledge, places
 

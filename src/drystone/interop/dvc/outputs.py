@@ -12,7 +12,7 @@ import msgspec
 from drystone.core.errors import ProjectInvalid
 from drystone.interop.dvc import yamltext
 from drystone.interop.dvc.digest import Algorithm, Digest
-from drystone.interop.dvc.directory import check
+from drystone.interop.dvc.directory import check, is_encodable
 from drystone.objects.entry import printable
 from drystone.workspace.lockfile import is_safe_path
 
@@ -172,7 +172,13 @@ def _inside(path: object, folder: str, source: str) -> str:
             hints=["take it out with `dvc remove`, or bring the data in and `dvc add` it there"],
         )
     whole = posixpath.normpath(posixpath.join(folder, path))
-    if whole == "." or whole.startswith("../") or whole == ".." or not is_safe_path(whole):
+    if (
+        whole == "."
+        or whole.startswith("../")
+        or whole == ".."
+        or not is_safe_path(whole)
+        or not is_encodable(whole)
+    ):
         raise ProjectInvalid(
             f"the output {path[:200]!a} is not a path inside of the repository",
             at=source,
