@@ -87,3 +87,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             "not tested here: the pages in a browser; install Chromium (`.ci/run` does)"
         )
+    if not (Path(__file__).parent.parent / ".venv-peers" / "dvc" / "bin" / "dvc").exists():
+        terminalreporter.write_line(
+            "not tested here: import from and export to the real DVC; it could not be installed, or its"
+            " tests were not among these (`.ci/run` requires them)"
+        )

@@ -30,10 +30,13 @@ VERBS = (
     "serve",
     "monitor",
     "server",
+    "import",
+    "export",
     "doctor",
     "completion",
 )
 ALIASES = {"ui": "server"}
+_MODULES = {"import": "import_"}  # a word of Python's own names no module
 
 
 class Verb(Protocol):
@@ -49,4 +52,5 @@ class Verb(Protocol):
 
 def load(name: str) -> Verb:
     """The module of a verb."""
-    return cast(Verb, importlib.import_module(f"drystone.cli.{ALIASES.get(name, name)}"))
+    verb = ALIASES.get(name, name)
+    return cast(Verb, importlib.import_module(f"drystone.cli.{_MODULES.get(verb, verb)}"))

@@ -149,6 +149,33 @@ class Git:
         answer = self._ask(["cat-file", "blob", name], allowed=(0, 128))
         return answer.stdout if answer.returncode == 0 else None
 
+    def files_at(self, revision: str) -> dict[str, str]:
+        """The git blob of each file at a revision; submodules are left out.
+
+        Raises:
+            NotFound: no such revision.
+        """
+        listed = _split(self._out(["ls-tree", "-r", "-z", self.resolve(revision)]))
+        parts = (line.partition("\t") for line in listed)
+        return {path: about.split()[2] for about, _, path in parts if about.split()[1] == "blob"}
+
+    def blobs(self, names: Sequence[str]) -> dict[str, bytes]:
+        """The bytes of git blobs by their names, all by one command."""
+        output = self._out(["cat-file", "--batch"], stdin="".join(f"{name}\n" for name in names).encode())
+        found: dict[str, bytes] = {}
+        position = 0
+        for name in names:
+            end = output.index(b"\n", position)
+            start, size = end + 1, int(output[position:end].split()[2])
+            found[name] = output[start : start + size]
+            position = start + size + 1
+        return found
+
+    def commits_touching(self, patterns: Sequence[str]) -> list[str]:
+        """Commits of any ref that changed a path matching one of git's path patterns, the newest first."""
+        options = ["--all", "--full-history", "--format=%H", "--no-show-signature"]
+        return self._out(["log", *options, "--", *patterns]).decode().split()
+
     def tracked(self) -> list[str]:
         """All paths in the index."""
         return _split(self._out(["ls-files", "-z"]))
@@ -168,6 +195,15 @@ class Git:
                 while path := path.rpartition("/")[0]:
                     found.add(path)
         return found.intersection(asked)
+
+    def excluded_by(self, name: str) -> set[str]:
+        """All files, in the index or not, that files called `name`, written as a `.gitignore` is, exclude."""
+        options = ["-z", "--ignored", f"--exclude-per-directory={name}"]
+        return {
+            path
+            for kind in ("--cached", "--others")
+            for path in _split(self._out(["ls-files", kind, *options]))
+        }
 
     def is_ignored(self, paths: Iterable[str]) -> set[str]:
         """Those of `paths` that git ignores; a path in the index is not ignored."""

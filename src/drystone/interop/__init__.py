@@ -1,0 +1,1 @@
+"""Floor 5: other tools' files, read and written as those tools do it."""

@@ -1,0 +1,1 @@
+"""DVC repositories, in both directions: `importing` reads one, `exporting` writes one."""
