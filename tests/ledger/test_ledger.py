@@ -294,6 +294,20 @@ def test_readers_of_names_evidence_deployments_and_traces_give_the_newest(ledger
     assert [trace.trace for trace in traces.for_step(ledger, "s")] == [Y, X]
 
 
+def test_of_a_test_that_failed_and_its_claims_that_passed_whichever_is_newer_stands(ledger: Ledger) -> None:
+    def judged(number: int, check: str, verdict: facts.Verdict, run: str) -> facts.Evidence:
+        return facts.Evidence(f"e{number}", check, X, "model:m", verdict, run, number)
+
+    def standing() -> list[str]:
+        return [one.check for one in evidence.for_subject(ledger, X)]
+
+    ledger.record(judged(1, "t", "fail", RUN), judged(2, "other[a]", "fail", RUN))
+    ledger.record(judged(3, "t[auc]", "pass", OTHER), judged(4, "t[brier]", "pass", OTHER))
+    assert standing() == ["other[a]", "t[auc]", "t[brier]"]
+    ledger.record(judged(5, "t", "fail", RUN[:-1] + "2"), judged(6, "other[b]", "pass", OTHER))
+    assert standing() == ["other[a]", "other[b]", "t"]
+
+
 def _record_versions(root: Path, start: int, barrier: multiprocessing.synchronize.Barrier) -> None:
     with Ledger.open(Layout(root)) as ledger:
         barrier.wait()
