@@ -211,6 +211,18 @@ def test_damaged_and_unknown_records_are_reported_and_passed_over(ledger: Ledger
     ]
 
 
+def test_damage_to_what_was_entered_before_is_found_by_reading_everything_again(ledger: Ledger) -> None:
+    ledger.record(facts.RunStarted(RUN, "step", "a", 1))
+    ledger.record(facts.RunFinished(RUN, "succeeded", 2))
+    [journal] = ledger.layout.journals.iterdir()
+    content = bytearray(journal.read_bytes())
+    content[40] ^= 0xFF
+    journal.write_bytes(content)
+    assert ledger.problems() == []
+    assert ledger.verify() == [f"`{journal.name}`, byte 19: the record is damaged and was passed over"]
+    assert runs.find(ledger, RUN).status == "succeeded"
+
+
 def test_a_fact_that_no_database_can_hold_is_passed_over(ledger: Ledger) -> None:
     ledger.record(
         facts.WindowJudged("d", 0, 2**63, 5, "pass", X, RUN, 1), facts.RunStarted(RUN, "step", "a", 1)

@@ -42,6 +42,7 @@ class Index:
     Args:
         layout: the project.
         file_clock: what the times of files are compared with.
+        in_memory: whether to leave the file alone.
 
     Attributes:
         note: a sentence for the user if the index was rebuilt or is in memory, else None.
@@ -49,7 +50,7 @@ class Index:
         steady: whether questions are answered from what the first of them found in the journals.
     """
 
-    def __init__(self, layout: Layout, file_clock: Clock) -> None:
+    def __init__(self, layout: Layout, file_clock: Clock, *, in_memory: bool = False) -> None:
         self.note: str | None = None
         self.indexed = 0
         self.steady = False
@@ -57,7 +58,7 @@ class Index:
         self._layout = layout
         self._clock = file_clock
         self._database: sqlite3.Connection | None = None
-        self._in_memory = False
+        self._in_memory = in_memory
 
     def close(self) -> None:
         """Close it; it is opened again when it is needed."""
@@ -87,6 +88,11 @@ class Index:
         self.indexed = 0
         count: int = self.query("SELECT count(*) FROM journal")[0][0]
         return count
+
+    def problems(self) -> list[str]:
+        """Sentences about what could not be entered from the journals."""
+        rows = self.query("SELECT file, position, what FROM damage ORDER BY file, position")
+        return [f"`{file}`, byte {position}: {what}" for file, position, what in rows]
 
     # -- entering --------------------------------------------------------------------------------
 

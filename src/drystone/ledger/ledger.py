@@ -62,6 +62,7 @@ class Ledger:
     def __init__(self, layout: Layout, clock: Clock, file_clock: Clock) -> None:
         self.layout = layout
         self.clock = clock
+        self._file_clock = file_clock
         self._index = Index(layout, file_clock)
 
     @classmethod
@@ -178,8 +179,15 @@ class Ledger:
 
     def problems(self) -> list[str]:
         """Sentences about records that could not be read; empty in a healthy ledger."""
-        rows = self.query("SELECT file, position, what FROM damage ORDER BY file, position")
-        return [f"`{file}`, byte {position}: {what}" for file, position, what in rows]
+        return self._index.problems()
+
+    def verify(self) -> list[str]:
+        """As `problems`, after reading every journal again from its beginning; the index stays as it is."""
+        afresh = Index(self.layout, self._file_clock, in_memory=True)
+        try:
+            return afresh.problems()
+        finally:
+            afresh.close()
 
     # -- inside ----------------------------------------------------------------------------------
 
