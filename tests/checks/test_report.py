@@ -10,8 +10,8 @@ import msgspec
 from drystone.checks.claims import Claim, Part
 from drystone.checks.conversation import CheckSession
 from drystone.checks.outcome import Outcome, Uncollected
-from drystone.checks.report import lines, markdown, rows, summary, write
-from drystone.checks.report_html import html
+from drystone.checks.report import lines, markdown, rows, summary
+from drystone.checks.report_html import html, write
 
 HOSTILE = "<script>alert('|`*x*`|')</script>&\n# [a](b)"
 

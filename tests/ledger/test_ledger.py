@@ -211,6 +211,18 @@ def test_damaged_and_unknown_records_are_reported_and_passed_over(ledger: Ledger
     ]
 
 
+def test_damage_to_what_was_entered_before_is_found_by_reading_everything_again(ledger: Ledger) -> None:
+    ledger.record(facts.RunStarted(RUN, "step", "a", 1))
+    ledger.record(facts.RunFinished(RUN, "succeeded", 2))
+    [journal] = ledger.layout.journals.iterdir()
+    content = bytearray(journal.read_bytes())
+    content[40] ^= 0xFF
+    journal.write_bytes(content)
+    assert ledger.problems() == []
+    assert ledger.verify() == [f"`{journal.name}`, byte 19: the record is damaged and was passed over"]
+    assert runs.find(ledger, RUN).status == "succeeded"
+
+
 def test_a_fact_that_no_database_can_hold_is_passed_over(ledger: Ledger) -> None:
     ledger.record(
         facts.WindowJudged("d", 0, 2**63, 5, "pass", X, RUN, 1), facts.RunStarted(RUN, "step", "a", 1)
@@ -292,6 +304,20 @@ def test_readers_of_names_evidence_deployments_and_traces_give_the_newest(ledger
     assert [change.status for change in deployments.current(ledger)] == ["stopped"]
     assert [(window.n, window.verdict) for window in deployments.windows(ledger, "d")] == [(7, "fail")]
     assert [trace.trace for trace in traces.for_step(ledger, "s")] == [Y, X]
+
+
+def test_of_a_test_that_failed_and_its_claims_that_passed_whichever_is_newer_stands(ledger: Ledger) -> None:
+    def judged(number: int, check: str, verdict: facts.Verdict, run: str) -> facts.Evidence:
+        return facts.Evidence(f"e{number}", check, X, "model:m", verdict, run, number)
+
+    def standing() -> list[str]:
+        return [one.check for one in evidence.for_subject(ledger, X)]
+
+    ledger.record(judged(1, "t", "fail", RUN), judged(2, "other[a]", "fail", RUN))
+    ledger.record(judged(3, "t[auc]", "pass", OTHER), judged(4, "t[brier]", "pass", OTHER))
+    assert standing() == ["other[a]", "t[auc]", "t[brier]"]
+    ledger.record(judged(5, "t", "fail", RUN[:-1] + "2"), judged(6, "other[b]", "pass", OTHER))
+    assert standing() == ["other[a]", "other[b]", "t"]
 
 
 def _record_versions(root: Path, start: int, barrier: multiprocessing.synchronize.Barrier) -> None:

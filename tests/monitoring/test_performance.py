@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from drystone.core.intervals import wilson
 from drystone.monitoring import performance
 from drystone.monitoring.outcomes import Outcomes
 from drystone.monitoring.performance import Reference, judge
@@ -82,7 +83,7 @@ def test_perfect_separation_is_not_certainty(sign: int) -> None:
     label = np.arange(40) < 20
     found = performance.auc(Outcomes("binary", label, None, sign * np.where(label, 1.0, 0.0)))
     assert found is not None
-    assert (found.low, found.high) == ((0.025 ** (1 / 20), 1.0) if sign > 0 else (0.0, 1 - 0.025 ** (1 / 20)))
+    assert (found.low, found.high) == (wilson(20, 20) if sign > 0 else wilson(0, 20))
 
 
 REFERENCE = Reference.of(binary(30_000, seed=2))

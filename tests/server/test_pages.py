@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
+import sqlite3
 
 import pytest
 
 from drystone.core.ids import short
 from drystone.ledger import facts, runs
+from drystone.ledger.index import Index
 
 
 def newest(project, name: str, status: str = "succeeded") -> str:
@@ -183,14 +184,13 @@ def test_a_page_asks_the_index_no_more_often_for_more_runs(
 
 def test_journals_are_looked_at_once_per_page(visit, project, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = []
-    original = os.scandir
-    journals = str(project.layout.journals)
+    original = Index._refresh
 
-    def counting(path: object) -> object:
-        looked.extend([1] if str(path) == journals else [])
-        return original(path)  # type: ignore[call-overload]
+    def counting(index: Index, database: sqlite3.Connection) -> None:
+        looked.append(index)
+        original(index, database)
 
-    monkeypatch.setattr(os, "scandir", counting)
+    monkeypatch.setattr(Index, "_refresh", counting)
     visit(project).get("/models/late-arrival/v2")
     assert len(looked) == 1
 

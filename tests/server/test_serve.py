@@ -88,7 +88,8 @@ def test_a_port_in_use_is_a_conflict_with_a_way_out(tmp_path: Path) -> None:
 def test_an_impossible_address_is_an_error_of_usage(tmp_path: Path, host: str, port: int) -> None:
     with pytest.raises(UsageError) as caught:
         serve(Layout(tmp_path), host=host, port=port, ready=lambda *_: None)
-    assert caught.value.exit == 2 and "--host" in caught.value.hints[0]
+    wrong = "--host" if 0 <= port <= 65535 else "--port"
+    assert caught.value.exit == 2 and wrong in caught.value.hints[0]
 
 
 def test_the_pages_are_in_the_package(repository: Path) -> None:

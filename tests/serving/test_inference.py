@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from drystone.core.clock import to_iso
 from drystone.ledger.requests import find
 
 from .deployed import ROW, Deployed, tensors
@@ -86,19 +87,19 @@ def test_each_row_is_in_the_request_log_when_it_is_answered(server: Deployed) ->
     body = server.infer(parameters={"event_time": "2013-04-01T05:15:00+02:00"}).json()
     logged = find(server.layout, body["parameters"]["prediction_ids"])
     assert logged is not None
-    assert (logged.deployment, logged.model, logged.version) == ("late-arrival", "late-arrival", 1)
-    assert logged.object == server.engine.version.object
-    assert logged.inputs == ROW
-    assert logged.outputs == {"late": True, "probability": body["outputs"][1]["data"][0]}
-    assert logged.event_time == 1_364_786_100_000_000_000
-    assert logged.time == server.clock.now() // 1_000_000 * 1_000_000
+    assert (logged.deployment, logged.line.model, logged.line.version) == ("late-arrival", "late-arrival", 1)
+    assert logged.line.object == server.engine.version.object
+    assert logged.line.inputs == ROW
+    assert logged.line.outputs == {"late": True, "probability": body["outputs"][1]["data"][0]}
+    assert logged.line.event_time == "2013-04-01T03:15:00.000Z"
+    assert logged.line.time == to_iso(server.clock.now())
     assert (server.layout.requests / "late-arrival" / "2013-04-01.jsonl").exists()
 
 
 def test_without_an_event_time_rows_happen_now(server: Deployed) -> None:
     logged = find(server.layout, server.infer().json()["parameters"]["prediction_ids"])
     assert logged is not None
-    assert logged.event_time == logged.time
+    assert logged.line.event_time == logged.line.time
 
 
 def test_many_rows_are_answered_as_one_by_one(server: Deployed) -> None:

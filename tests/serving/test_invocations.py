@@ -49,7 +49,7 @@ def test_csv_is_taken_and_an_empty_cell_is_a_missing_value(server: Deployed) -> 
     assert found["predictions"][0] == server.invoke({"instances": [ROW]}).json()["predictions"][0]
     logged = find(server.layout, found["prediction_ids"][1])
     assert logged is not None
-    assert logged.inputs["wind"] == 10.0
+    assert logged.line.inputs["wind"] == 10.0
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_the_event_time_is_a_parameter(server: Deployed) -> None:
     body = server.invoke({"instances": [ROW], "params": {"event_time": "2013-05-01"}}).json()
     logged = find(server.layout, body["prediction_ids"][0])
     assert logged is not None
-    assert logged.event_time == 1_367_366_400_000_000_000
+    assert logged.line.event_time == "2013-05-01T00:00:00.000Z"
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_a_prediction_is_found_among_days_and_deployments(layout: Layout, writer
     for identifier in ids:
         found = find(layout, identifier)
         assert found is not None
-        assert (found.id, found.deployment, found.inputs) == (identifier, "churn", {"x": 1.5})
+        assert (found.line.id, found.deployment, found.line.inputs) == (identifier, "churn", {"x": 1.5})
     assert find(layout, new_id(0)) is None
 
 
@@ -86,7 +86,7 @@ def test_an_id_inside_another_predictions_inputs_is_not_that_prediction(
     writer.append(0, [decoy, _line(wanted)])
     found = find(layout, wanted)
     assert found is not None
-    assert found.id == wanted
+    assert found.line.id == wanted
 
 
 def test_nothing_is_found_where_nothing_was_served(layout: Layout) -> None:

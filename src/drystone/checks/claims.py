@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
+from drystone.checks.subject import Subject
 from drystone.ledger.facts import Verdict
-
-if TYPE_CHECKING:
-    from drystone.checks.subjects import Subject
 
 Operator = Literal[">=", ">", "<=", "<"]
 _HERE = str(Path(__file__).parent)

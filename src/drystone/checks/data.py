@@ -19,7 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from drystone.checks.claims import Claim, ClaimLog, holds, number
-from drystone.checks.subjects import Subject, Subjects
+from drystone.checks.subject import Subject
+from drystone.checks.subjects import Subjects
 from drystone.checks.tables import Condition, Operator, Rows, missing, present, scalar_like
 from drystone.core.clock import from_iso, to_iso
 from drystone.core.errors import UsageError

@@ -18,7 +18,26 @@ _MOST_NAMED = 5
 Record = Callable[..., Judgement]
 
 
-class Measure:
+class Comparable:
+    """What can be compared with a number. Each comparison is a claim."""
+
+    def __ge__(self, threshold: float) -> Judgement:
+        return self._claim(">=", threshold)
+
+    def __gt__(self, threshold: float) -> Judgement:
+        return self._claim(">", threshold)
+
+    def __le__(self, threshold: float) -> Judgement:
+        return self._claim("<=", threshold)
+
+    def __lt__(self, threshold: float) -> Judgement:
+        return self._claim("<", threshold)
+
+    def _claim(self, operator: Operator, threshold: float) -> Judgement:
+        raise NotImplementedError
+
+
+class Measure(Comparable):
     """A measured quality. `measure >= 0.7` is a claim: it is judged and recorded where it stands.
 
     The claim passes where the whole 95 % interval satisfies it, fails where none of it does, and is
@@ -47,18 +66,6 @@ class Measure:
         """The rows it rests on."""
         return self.estimate.n
 
-    def __ge__(self, threshold: float) -> Judgement:
-        return self._claim(">=", threshold)
-
-    def __gt__(self, threshold: float) -> Judgement:
-        return self._claim(">", threshold)
-
-    def __le__(self, threshold: float) -> Judgement:
-        return self._claim("<=", threshold)
-
-    def __lt__(self, threshold: float) -> Judgement:
-        return self._claim("<", threshold)
-
     def __repr__(self) -> str:
         return f"{self.name} {found(self.value, self.interval, self.n)}"
 
@@ -75,7 +82,7 @@ class Measure:
         )
 
 
-class SlicedMeasure:
+class SlicedMeasure(Comparable):
     """One measure on every slice of the rows; comparing it claims the same of each slice.
 
     A slice fails only if it would after Benjamini & Hochberg's correction over all slices, so that
@@ -96,18 +103,6 @@ class SlicedMeasure:
     ) -> None:
         self.name, self.slices, self.small = name, slices, small
         self._min_rows, self._record = min_rows, record
-
-    def __ge__(self, threshold: float) -> Judgement:
-        return self._claim(">=", threshold)
-
-    def __gt__(self, threshold: float) -> Judgement:
-        return self._claim(">", threshold)
-
-    def __le__(self, threshold: float) -> Judgement:
-        return self._claim("<=", threshold)
-
-    def __lt__(self, threshold: float) -> Judgement:
-        return self._claim("<", threshold)
 
     def _claim(self, operator: Operator, threshold: float) -> Judgement:
         parts = judge_slices(self.slices, operator, threshold)

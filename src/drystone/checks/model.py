@@ -16,7 +16,8 @@ from drystone.checks.intervals import Estimate
 from drystone.checks.measures import Measure, SlicedMeasure
 from drystone.checks.metrics import Predictions, Unknown, difference, estimate, find
 from drystone.checks.scoring import Answers, binary_of, labels_of, slices_of
-from drystone.checks.subjects import Subject, Subjects
+from drystone.checks.subject import Subject
+from drystone.checks.subjects import Subjects
 from drystone.checks.tables import Rows, as_numpy
 from drystone.core.errors import UsageError
 from drystone.core.intervals import Array

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from drystone.checks.claims import MARKS, Claim, Part, found
@@ -174,21 +173,6 @@ def markdown(session: CheckSession) -> str:
         "",
     ]
     return "\n".join(text)
-
-
-def write(session: CheckSession, folder: Path, stem: str) -> tuple[Path, Path]:
-    """Write `STEM.md` and `STEM.html`.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    from drystone.checks.report_html import html
-
-    folder.mkdir(parents=True, exist_ok=True)
-    text, page = folder / f"{stem}.md", folder / f"{stem}.html"
-    text.write_text(markdown(session), encoding="utf-8")
-    page.write_text(html(session), encoding="utf-8")
-    return text, page
 
 
 def _markdown_row(row: Row) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from html import escape
+from pathlib import Path
 
 from drystone.checks.claims import MARKS, Part, found
 from drystone.checks.conversation import CheckSession
-from drystone.checks.report import ORDER, Row, rows, subjects, summary
+from drystone.checks.report import ORDER, Row, markdown, rows, subjects, summary
 from drystone.core.clock import to_iso
 
 #: Bytes of rows; what does not fit is only counted.
@@ -41,6 +42,19 @@ caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-pa
 """
 _THRESHOLD = re.compile(r"[<>]=? (-?[0-9][0-9,]*(?:\.[0-9]+)?(?:e-?[0-9]+)?)")
 _WIDE, _HIGH = 168, 14
+
+
+def write(session: CheckSession, folder: Path, stem: str) -> tuple[Path, Path]:
+    """Write both reports, `STEM.md` and `STEM.html`.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    text, page = folder / f"{stem}.md", folder / f"{stem}.html"
+    text.write_text(markdown(session), encoding="utf-8")
+    page.write_text(html(session), encoding="utf-8")
+    return text, page
 
 
 def html(session: CheckSession) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from drystone.checks.subjects import Subject, Subjects
+from drystone.checks.subject import Subject
+from drystone.checks.subjects import Subjects
 from drystone.checks.tables import Rows, as_numpy, missing
 from drystone.core.errors import UsageError, WorkFailed
 from drystone.core.intervals import Array

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import os
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from drystone.checks.outcome import Session
-from drystone.core.errors import Ambiguous, Conflict, NotFound, ProjectInvalid
+from drystone.checks.subject import Subject, stamp
+from drystone.core.errors import Ambiguous, NotFound, ProjectInvalid
 from drystone.core.layout import Layout
 from drystone.core.refs import Reference, parse
 from drystone.core.suggest import similar
@@ -33,8 +33,6 @@ FORMATS = {
 }
 _MOST_LISTED = 1000
 
-Stamp = tuple[tuple[str, int, int, int, int], ...]
-
 
 class Elsewhere(Exception):
     """A check asks for a model that the session is not about.
@@ -46,39 +44,6 @@ class Elsewhere(Exception):
     def __init__(self, about: str, asked: list[str]) -> None:
         super().__init__(f"about {about}, not {', '.join(asked)}")
         self.about = about
-
-
-class Subject(NamedTuple):
-    """A dataset or model that a check looks at.
-
-    Attributes:
-        about: its reference, e.g. `model:late-arrival`, with a version only where one was asked for.
-        place: its path in the work tree, relative to the root, posix.
-        path: where its bytes are.
-        object: their id, "" in a session that records nothing.
-        stamp: what the file system said of every file when `object` was found.
-    """
-
-    kind: AssetKind
-    name: str
-    about: str
-    place: str
-    path: Path
-    object: str
-    stamp: Stamp
-
-    def check_unchanged(self) -> None:
-        """Refuse to go on if the bytes may not be those of `object` any more.
-
-        Raises:
-            Conflict: a file was written since.
-        """
-        if self.object and stamp(self.path) != self.stamp:
-            raise Conflict(
-                f"`{self.place}` changed while it was checked",
-                because=f"the evidence would speak of `{self.about}` as it was before",
-                hints=["run the checks again once nothing writes there"],
-            )
 
 
 class Subjects:
@@ -261,20 +226,6 @@ def restore_version(store: ObjectStore, version: VersionRegistered, path: Path) 
         is_tree = content.read(len(HEADER)) == HEADER.encode()
     entry = Entry(path.name, "tree" if is_tree else "file", version.object, version.size)
     restore(store, entry, path)
-
-
-def stamp(path: Path) -> Stamp:
-    """Device-independent identity of a file, or of every file below a directory, by `stat`."""
-    files = (
-        [path]
-        if not path.is_dir()
-        else sorted(Path(top, name) for top, _, own in os.walk(path) for name in own)
-    )
-    stamps = []
-    for file in files:
-        status = file.stat()
-        stamps.append((str(file), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
-    return tuple(stamps)
 
 
 def format_of(path: Path) -> str | None:

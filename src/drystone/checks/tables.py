@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset
 
-from drystone.checks.subjects import Subject, Subjects, files_of, format_of
+from drystone.checks.subject import Subject
+from drystone.checks.subjects import Subjects, files_of, format_of
 from drystone.core.errors import ProjectInvalid, UsageError
 from drystone.core.suggest import similar
 

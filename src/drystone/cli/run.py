@@ -119,8 +119,8 @@ class _Printer:
             for line in (*made, *result.notes, *(f"| {line}" for line in tail)):
                 context.out(f"{'':<{self._width}}  {context.style(line, 'dim')}")
         else:
-            word = "starts" if isinstance(event, StepStarted) else "waits"
-            context.note(f"{event.step:<{self._width}}  {word}: {event.because}")
+            word = "starts: " if isinstance(event, StepStarted) else ""  # the other reasons say that it waits
+            context.note(f"{event.step:<{self._width}}  {word}{event.because}")
 
     def _line(self, result: StepResult) -> str:
         outcome = self._context.style(f"{result.outcome:<13}", *filter(None, [_COLOURS.get(result.outcome)]))

@@ -38,7 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, context: Context) -> int:
     """Run the checks and tell each verdict as it comes."""
-    from drystone.checks import report
+    from drystone.checks import report_html
     from drystone.checks.service import run_checks
 
     project = context.project()
@@ -52,7 +52,7 @@ def run(arguments: Namespace, context: Context) -> int:
         folder, stem = context.cwd / arguments.report, "checks"
     else:
         folder, stem = project.layout.state / "reports", session.run
-    written = report.write(session, folder, stem)
+    written = report_html.write(session, folder, stem)
     code = session.exit_code(strict=arguments.strict)
     if arguments.json:
         context.json(_document(session, written, code))

@@ -54,3 +54,13 @@ def from_iso(text: str) -> int:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return round(moment.timestamp() * 1e6) * 1000
+
+
+def has_passed(file_time: int, now: int) -> bool:
+    """Whether a file changed from `now` on must get a later time than `file_time`; both in nanoseconds.
+
+    The longest tick of a Linux kernel is 10 ms. A whole second is the mark of a file system that keeps
+    seconds, some of them only every other one.
+    """
+    tick = 2_000_000_000 if file_time % 1_000_000_000 == 0 else 20_000_000
+    return file_time + tick < now

@@ -8,12 +8,28 @@ from drystone.ledger.names import decoded
 
 
 def for_subject(ledger: Ledger, object_id: str) -> list[Evidence]:
-    """The newest verdict of every check on this object, by check."""
+    """The newest verdict of every check on this object, by check.
+
+    A test that was denied a claim left one record, under its own name; one that came to its end left
+    one for each claim. Whichever came later stands, and the other does not.
+    """
     rows = ledger.query(
         'SELECT fact, "check", max(time) FROM evidence WHERE subject = ? GROUP BY "check" ORDER BY "check"',
         (object_id,),
     )
-    return decoded(rows, Evidence)
+    found = decoded(rows, Evidence)
+    by_check = {one.check: one for one in found}
+    outdated = set()
+    for claim in found:
+        for test in (by_check[name] for name in _tests(claim.check) if name in by_check):
+            if test.run != claim.run:
+                outdated.add(min(test, claim, key=lambda one: one.time).id)
+    return [one for one in found if one.id not in outdated]
+
+
+def _tests(check: str) -> list[str]:
+    """What the test of a check may be called: all that stands before one of its brackets."""
+    return [check[:position] for position, sign in enumerate(check) if sign == "["]
 
 
 def for_run(ledger: Ledger, run: str) -> list[Evidence]:

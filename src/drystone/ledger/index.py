@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,14 +10,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from drystone.core.clock import Clock
 from drystone.core.errors import Corrupt
 from drystone.core.layout import Layout
 from drystone.ledger import facts, schema
 from drystone.ledger.apply import apply
+from drystone.ledger.folder import folder_stamp, is_closed, list_folder, stamp_of
 from drystone.ledger.guards import guard, prepare_state
-from drystone.ledger.journal import read_frames
+from drystone.ledger.journal import read_before, read_frames
 
-SUFFIX = ".journal"
 #: How long a writer waits for another one's transaction, in seconds.
 _BUSY_S = 30.0
 #: SQLite's primary result codes for a file that is damaged, and for one that cannot be written.
@@ -39,20 +39,26 @@ class Index:
     A damaged index is discarded and made anew. Where it cannot be written, on a read-only or full
     disk, it is made in memory, so that reading works all the same.
 
+    Args:
+        layout: the project.
+        file_clock: what the times of files are compared with.
+        in_memory: whether to leave the file alone.
+
     Attributes:
         note: a sentence for the user if the index was rebuilt or is in memory, else None.
         indexed: how many facts have been entered since the index was opened.
         steady: whether questions are answered from what the first of them found in the journals.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, file_clock: Clock, *, in_memory: bool = False) -> None:
         self.note: str | None = None
         self.indexed = 0
         self.steady = False
         self._fresh = False
         self._layout = layout
+        self._clock = file_clock
         self._database: sqlite3.Connection | None = None
-        self._in_memory = False
+        self._in_memory = in_memory
 
     def close(self) -> None:
         """Close it; it is opened again when it is needed."""
@@ -83,35 +89,82 @@ class Index:
         count: int = self.query("SELECT count(*) FROM journal")[0][0]
         return count
 
+    def problems(self) -> list[str]:
+        """Sentences about what could not be entered from the journals."""
+        rows = self.query("SELECT file, position, what FROM damage ORDER BY file, position")
+        return [f"`{file}`, byte {position}: {what}" for file, position, what in rows]
+
     # -- entering --------------------------------------------------------------------------------
 
     def _refresh(self, database: sqlite3.Connection) -> None:
-        known = dict(database.execute("SELECT file, end FROM journal"))
-        grown = [path for path, size in self._journals() if size > known.get(path.name, 0)]
-        if grown:
+        if not self._is_current(database):
             with _transaction(database):
-                for path in sorted(grown):
-                    self._enter(database, path)
+                if (lost := self._catch_up(database)) is not None:
+                    self.note = f"`{lost}` lost what it held; the ledger's index has been rebuilt without it"
+                    _empty(database)
+                    self._catch_up(database)
         self._fresh = True
 
-    def _journals(self) -> list[tuple[Path, int]]:
-        try:
-            with os.scandir(self._layout.journals) as entries:
-                return [(Path(one.path), one.stat().st_size) for one in entries if one.name.endswith(SUFFIX)]
-        except FileNotFoundError:
-            return []
-
-    def _enter(self, database: sqlite3.Connection, path: Path) -> None:
-        """Enter one journal from where it was left."""
-        row = database.execute("SELECT end FROM journal WHERE file = ?", (path.name,)).fetchone()
-        start = row[0] if row else 0
-        while True:
+    def _is_current(self, database: sqlite3.Connection) -> bool:
+        """Whether the folder is as it was, and so is each journal in it that is not closed."""
+        if not self._folder_is_as_it_was(database):
+            return False
+        now = self._clock.now()
+        for file, stamp in database.execute("SELECT file, stamp FROM journal WHERE NOT closed").fetchall():
+            path = self._layout.journals / file
             try:
-                frames = read_frames(path, start)
-            except Corrupt:
-                _report(database, path, 0, "is not a journal")
-                _reached(database, path, path.stat().st_size)
-                return
+                status = path.stat()
+            except FileNotFoundError:
+                return False
+            if stamp_of(status) != stamp or is_closed(path, status, now):
+                return False
+        return True
+
+    def _folder_is_as_it_was(self, database: sqlite3.Connection) -> bool:
+        row = database.execute("SELECT stamp FROM folder").fetchone()
+        return row is not None and row[0] == folder_stamp(self._layout.journals)
+
+    def _catch_up(self, database: sqlite3.Connection) -> str | None:
+        """Enter what is new. Stops at a journal that has lost what was entered from it, and names it."""
+        now = self._clock.now()
+        suspects: set[str] = {
+            file for (file,) in database.execute("SELECT file FROM journal WHERE NOT closed")
+        }
+        if not self._folder_is_as_it_was(database):
+            known = dict(database.execute("SELECT file, stamp FROM journal"))
+            journals, stamp = list_folder(self._layout.journals, now)
+            suspects.update(file for file, _ in journals.items() ^ known.items())
+            _set_stamp(database, stamp)
+        for file in sorted(suspects):
+            if not self._enter(database, self._layout.journals / file, now):
+                return file
+        return None
+
+    def _enter(self, database: sqlite3.Connection, path: Path, now: int) -> bool:
+        """Enter one journal from where it was left; False if what was entered is not in it any more."""
+        row = database.execute("SELECT end, last FROM journal WHERE file = ?", (path.name,)).fetchone()
+        start, last = row or (0, b"")
+        try:
+            status = path.stat()
+            closed = is_closed(path, status, now)
+            if read_before(path, start) != last:
+                return False
+            end = self._read(database, path, start)
+        except FileNotFoundError:
+            return row is None  # one that was never entered went while we looked: nothing is lost
+        except Corrupt:
+            _report(database, path, 0, "is not a journal")
+            end = 0
+        database.execute(
+            "INSERT OR REPLACE INTO journal VALUES (?, ?, ?, ?, ?)",
+            (path.name, stamp_of(status), closed, end, read_before(path, end)),
+        )
+        return True
+
+    def _read(self, database: sqlite3.Connection, path: Path, start: int) -> int:
+        """Apply the records from offset `start` on; the offset behind the last whole one."""
+        while True:
+            frames = read_frames(path, start)
             for position, payload in frames.payloads:
                 try:
                     apply(database, facts.decode(payload))
@@ -120,9 +173,8 @@ class Index:
                     _report(database, path, position, "the record is none this version knows")
             for position in frames.damaged:
                 _report(database, path, position, "the record is damaged and was passed over")
-            _reached(database, path, frames.end)
             if frames.end == start or not frames.torn:
-                return
+                return frames.end
             start = frames.end
 
     # -- the file --------------------------------------------------------------------------------
@@ -208,8 +260,15 @@ def _report(database: sqlite3.Connection, path: Path, position: int, what: str) 
     database.execute("INSERT OR REPLACE INTO damage VALUES (?, ?, ?)", (path.name, position, what))
 
 
-def _reached(database: sqlite3.Connection, path: Path, end: int) -> None:
-    database.execute("INSERT OR REPLACE INTO journal VALUES (?, ?)", (path.name, end))
+def _empty(database: sqlite3.Connection) -> None:
+    for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        database.execute(f'DELETE FROM "{table}"')
+
+
+def _set_stamp(database: sqlite3.Connection, stamp: str | None) -> None:
+    if database.execute("SELECT stamp FROM folder").fetchall() != [(stamp,)]:
+        database.execute("DELETE FROM folder")
+        database.execute("INSERT INTO folder VALUES (?)", (stamp,))
 
 
 def _version(database: sqlite3.Connection) -> int:

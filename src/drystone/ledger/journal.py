@@ -17,6 +17,8 @@ from typing import NamedTuple
 from drystone.core.errors import Conflict, Corrupt
 
 HEADER = b"drystone journal 1\n"
+#: Begins the names of journals that many processes write in turn, each opening it for one append.
+SHARED = "facts-"
 _FRAME = struct.Struct("<II")
 #: No record is larger; a length beyond it is damage, not a record.
 MAX_PAYLOAD = 64 << 20
@@ -24,6 +26,8 @@ MAX_PAYLOAD = 64 << 20
 _NEAR = 1 << 20
 #: How much of a journal is read into memory at once.
 _READ_LIMIT = 256 << 20
+#: How many bytes tell whether a journal is the one that was read before.
+_TELLING = 64
 
 
 def frame(payload: bytes) -> bytes:
@@ -115,6 +119,13 @@ def _next_frame(data: bytes, damaged: int) -> int | None:
     return None
 
 
+def read_before(path: Path, end: int) -> bytes:
+    """The last bytes before an offset. Records tell ids and times, so these tell a journal from another."""
+    with path.open("rb") as file:
+        file.seek(max(0, end - _TELLING))
+        return file.read(min(end, _TELLING))
+
+
 class JournalWriter:
     """Appends records to one journal, holding its flock until closed.
 
@@ -141,6 +152,8 @@ class JournalWriter:
             os.close(self._fd)
             raise Conflict(f"another process is writing `{path.name}`", at=str(path)) from None
         try:
+            if not path.name.startswith(SHARED):
+                os.utime(path.parent)  # readers that take it for closed look again (`folder.py`)
             self._size = self._repair(verified)
         except BaseException:
             os.close(self._fd)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,9 +17,10 @@ from drystone.core.errors import Corrupt
 from drystone.core.ids import is_run_id, new_id
 from drystone.core.layout import Layout
 from drystone.ledger import facts
+from drystone.ledger.folder import SUFFIX
 from drystone.ledger.guards import guard, prepare_state
-from drystone.ledger.index import SUFFIX, Index
-from drystone.ledger.journal import JournalWriter, is_being_written
+from drystone.ledger.index import Index
+from drystone.ledger.journal import SHARED, JournalWriter, is_being_written
 
 
 class Rebuilt(NamedTuple):
@@ -57,15 +59,22 @@ class Ledger:
     Journals under `.drystone/journals` are the truth; `.drystone/ledger.sqlite` is an index over them.
     """
 
-    def __init__(self, layout: Layout, clock: Clock) -> None:
+    def __init__(self, layout: Layout, clock: Clock, file_clock: Clock) -> None:
         self.layout = layout
         self.clock = clock
-        self._index = Index(layout)
+        self._file_clock = file_clock
+        self._index = Index(layout, file_clock)
 
     @classmethod
-    def open(cls, layout: Layout, clock: Clock | None = None) -> Ledger:
-        """Open the ledger of a project, making nothing until something is written or read."""
-        return cls(layout, clock or SystemClock())
+    def open(cls, layout: Layout, clock: Clock | None = None, file_clock: Clock | None = None) -> Ledger:
+        """Open the ledger of a project, making nothing until something is written or read.
+
+        Args:
+            layout: the project.
+            clock: dates the facts.
+            file_clock: what the times of files are compared with.
+        """
+        return cls(layout, clock or SystemClock(), file_clock or SystemClock())
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +97,7 @@ class Ledger:
 
     def record(self, *records: facts.Fact) -> None:
         """Add facts that belong to no running journal. They are on the disk and readable on return."""
-        name = f"facts-{self._clone_id()}{SUFFIX}"
+        name = f"{SHARED}{self._clone_id()}{SUFFIX}"
         rows = self._index.query("SELECT end FROM journal WHERE file = ?", (name,))
         writer = JournalWriter(self.layout.journals / name, wait=True, verified=rows[0][0] if rows else 0)
         try:
@@ -119,12 +128,16 @@ class Ledger:
         Only runs whose journals are here, and that nobody holds a lock on, are touched. What a lost
         run was serving is not being served any more.
         """
-        unfinished = self.query("SELECT run FROM run WHERE status IS NULL AND started IS NOT NULL")
-        lost = []
-        for (run,) in unfinished:
-            journals = list(self.layout.journals.glob(f"{run}.*{SUFFIX}"))
-            if journals and not any(map(is_being_written, journals)):
-                lost.append(run)
+        # The journals of a run are those whose names begin with its id and a dot; `/` follows the dot.
+        unfinished = self.query(
+            "SELECT run, file FROM run JOIN journal ON file > run || '.' AND file < run || '/' "
+            "WHERE status IS NULL AND started IS NOT NULL ORDER BY run"
+        )
+        lost = [
+            run
+            for run, rows in itertools.groupby(unfinished, key=lambda row: row[0])
+            if not any(is_being_written(self.layout.journals / file) for _, file in rows)
+        ]
         if lost:
             now = self.clock.now()
             self.record(*(facts.RunFinished(run=run, status="lost", time=now) for run in lost))
@@ -166,8 +179,15 @@ class Ledger:
 
     def problems(self) -> list[str]:
         """Sentences about records that could not be read; empty in a healthy ledger."""
-        rows = self.query("SELECT file, position, what FROM damage ORDER BY file, position")
-        return [f"`{file}`, byte {position}: {what}" for file, position, what in rows]
+        return self._index.problems()
+
+    def verify(self) -> list[str]:
+        """As `problems`, after reading every journal again from its beginning; the index stays as it is."""
+        afresh = Index(self.layout, self._file_clock, in_memory=True)
+        try:
+            return afresh.problems()
+        finally:
+            afresh.close()
 
     # -- inside ----------------------------------------------------------------------------------
 

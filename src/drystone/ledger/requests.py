@@ -18,7 +18,7 @@ import mmap
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -33,29 +33,14 @@ _SUFFIX = ".jsonl"
 _MOST_OPEN = 32
 
 
-class LoggedPrediction(msgspec.Struct, frozen=True):
-    """One prediction as it was given. Times are nanoseconds since the epoch, to the millisecond.
+class Line(msgspec.Struct, gc=False):
+    """One prediction as it stands in the file. Times are ISO 8601 in UTC, to the millisecond.
 
     Attributes:
         time: when it was answered; `event_time`: when what it is about happens.
         object: the model's object; `model` and `version` are its name.
         ms: milliseconds that the model took for the whole request.
     """
-
-    deployment: str
-    id: str
-    time: int
-    event_time: int
-    model: str
-    version: int
-    object: str
-    inputs: dict[str, Any]
-    outputs: dict[str, Any]
-    ms: float
-
-
-class Line(msgspec.Struct, gc=False):
-    """One line as it stands in the file; times are ISO 8601 in UTC."""
 
     id: str
     time: str
@@ -66,6 +51,13 @@ class Line(msgspec.Struct, gc=False):
     inputs: dict[str, Any]
     outputs: dict[str, Any]
     ms: float
+
+
+class LoggedPrediction(NamedTuple):
+    """A line that was looked for, and the deployment in whose log it was."""
+
+    deployment: str
+    line: Line
 
 
 _encoder = msgspec.json.Encoder()
@@ -171,7 +163,9 @@ def find(layout: Layout, prediction: str) -> LoggedPrediction | None:
             with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, ValueError):
                 found = _decode(line)
                 if found.id == prediction:
-                    return _logged(path.parent.name, found)
+                    for moment in (found.time, found.event_time):
+                        from_iso(moment)  # a line without times is none of ours
+                    return LoggedPrediction(path.parent.name, found)
     return None
 
 
@@ -188,18 +182,3 @@ def _lines_with(path: Path, needle: bytes) -> Iterator[bytes]:
                     return
                 yield data[data.rfind(b"\n", 0, position) + 1 : end]
                 position = data.find(needle, end)
-
-
-def _logged(deployment: str, line: Line) -> LoggedPrediction:
-    return LoggedPrediction(
-        deployment=deployment,
-        id=line.id,
-        time=from_iso(line.time),
-        event_time=from_iso(line.event_time),
-        model=line.model,
-        version=line.version,
-        object=line.object,
-        inputs=line.inputs,
-        outputs=line.outputs,
-        ms=line.ms,
-    )

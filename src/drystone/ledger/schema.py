@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 #: Raised when a table changes; an index of another version is rebuilt, never migrated by hand.
-VERSION = 1
+VERSION = 2
 
 #: `fact` columns hold the MessagePack of the struct in `facts.py`; the others are there to search by.
 TABLES = """
-CREATE TABLE journal (file TEXT PRIMARY KEY, end INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE journal (
+  file TEXT PRIMARY KEY, stamp TEXT, closed INTEGER, end INTEGER, last BLOB
+) WITHOUT ROWID;
+CREATE INDEX journal_open ON journal (file, stamp) WHERE NOT closed;
+CREATE TABLE folder (stamp TEXT);
 CREATE TABLE damage (file TEXT, position INTEGER, what TEXT, PRIMARY KEY (file, position)) WITHOUT ROWID;
 
 CREATE TABLE run (

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from drystone.core.errors import Corrupt
-from drystone.ledger.index import SUFFIX
+from drystone.ledger.folder import SUFFIX
 from drystone.ledger.journal import HEADER, JournalWriter, read_frames
 
 _MAGIC = b"drystone journals 1\n"

@@ -18,13 +18,12 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple, Self
 
 import numpy as np
-from scipy.stats import rankdata
 
+from drystone.core.intervals import Z, auc_interval, delong, wilson
 from drystone.ledger.facts import Performance, Verdict
 from drystone.monitoring.columns import Array
 from drystone.monitoring.outcomes import Outcomes
 
-Z = 1.959963984540054
 #: Fewer labels than this, or of either class, are not judged.
 ENOUGH, ENOUGH_OF_CLASS = 30, 10
 _TINY = 1e-15
@@ -235,40 +234,25 @@ def round_up(rows: float) -> int:
 
 
 def auc(outcomes: Outcomes) -> Estimate | None:
-    """Area under the ROC curve with DeLong's variance, the interval normal on the logit scale.
+    """Area under the ROC curve, DeLong's interval on the logit scale.
 
-    DeLong, DeLong and Clarke-Pearson 1988, by midranks (Sun and Xu 2014), O(n log n). Where the
-    classes do not overlap that variance is 0, which is no certainty: then the bound is what as many
-    independent pairs as the smaller class has rows allow, 0.025^(1/pairs). None where a class has
-    fewer than 10 rows.
+    None where a class has fewer than 10 rows.
     """
-    assert outcomes.score is not None
-    positive, negative = outcomes.score[outcomes.label], outcomes.score[~outcomes.label]
-    m, n = len(positive), len(negative)
-    if min(m, n) < ENOUGH_OF_CLASS:
+    positive = int(outcomes.label.sum())
+    negative = len(outcomes.label) - positive
+    if min(positive, negative) < ENOUGH_OF_CLASS:
         return None
-    ranks = rankdata(np.concatenate([positive, negative]))
-    beats = (ranks[:m] - rankdata(positive)) / n
-    beaten = 1 - (ranks[m:] - rankdata(negative)) / m
-    area = float(beats.mean())
-    variance = float(beats.var(ddof=1) / m + beaten.var(ddof=1) / n)
-    if variance <= 0 or not 0 < area < 1:
-        bound = 0.025 ** (1 / min(m, n))
-        return Estimate(area, min(area, bound), max(area, 1 - bound))
-    centre = math.log(area / (1 - area))
-    half = Z * math.sqrt(variance) / (area * (1 - area))
-    return Estimate(area, 1 / (1 + math.exp(half - centre)), 1 / (1 + math.exp(-half - centre)))
+    areas, covariance = delong(outcomes.label, _score(outcomes)[None, :])
+    area = float(areas[0])
+    return Estimate(area, *auc_interval(area, float(covariance[0, 0]), positive, negative))
 
 
 def accuracy(outcomes: Outcomes) -> Estimate | None:
     """Share of right answers, Wilson's interval."""
     right = outcomes.label == outcomes.predicted
-    n, share = len(right), float(right.mean()) if len(right) else 0.0
-    if not n:
+    if not len(right):
         return None
-    middle = (share + Z * Z / (2 * n)) / (1 + Z * Z / n)
-    half = Z / (1 + Z * Z / n) * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
-    return Estimate(share, min(share, middle - half), max(share, middle + half))
+    return Estimate(float(right.mean()), *wilson(int(right.sum()), len(right)))
 
 
 def brier(outcomes: Outcomes) -> Estimate | None:

@@ -56,7 +56,9 @@ def compare(reference: Sample, current: Sample) -> Comparison:
     """Compare a current sample with the reference; both must be of one kind, or without any."""
     for name, sample in (("reference", reference), ("window", current)):
         if sample.n < ENOUGH:
-            return Comparison(None, None, f"{sample.n:,} rows in the {name}; {ENOUGH} would do")
+            return Comparison(
+                None, None, f"{sample.n:,} row{'s' * (sample.n != 1)} in the {name}; {ENOUGH} would do"
+            )
     kind = reference.kind or current.kind
     if kind is None:
         return Comparison(1.0, 0.0)

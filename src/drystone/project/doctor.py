@@ -26,7 +26,7 @@ def examine(project: Project) -> list[Finding]:
 
 
 def _ledger(project: Project) -> Finding:
-    problems = project.ledger.problems()
+    problems = project.ledger.verify()
     lost = project.ledger.mark_lost()
     count = project.ledger.query("SELECT count(*) FROM run")[0][0]
     found = f"ledger: {count:,} runs" + (f", {len(lost)} of them found dead and marked lost" if lost else "")

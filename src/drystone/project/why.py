@@ -66,16 +66,17 @@ def why(project: Project, text: str) -> Cause:
     return chain.version(found) if isinstance(found, VersionRegistered) else chain.run(found)
 
 
-def _prediction(project: Project, prediction: requests.LoggedPrediction) -> Cause:
-    version = names.version(project.ledger, "model", prediction.model, prediction.version)
-    outputs = ", ".join(f"{key} {_number(value)}" for key, value in prediction.outputs.items())
-    inputs = ", ".join(f"{key}={_number(value)}" for key, value in prediction.inputs.items())
+def _prediction(project: Project, found: requests.LoggedPrediction) -> Cause:
+    line = found.line
+    version = names.version(project.ledger, "model", line.model, line.version)
+    outputs = ", ".join(f"{key} {_number(value)}" for key, value in line.outputs.items())
+    inputs = ", ".join(f"{key}={_number(value)}" for key, value in line.inputs.items())
     return Cause(
         f"prediction {outputs}",
-        prediction.id,
+        line.id,
         (
-            ("about", to_iso(prediction.event_time)),
-            ("answered", f"{to_iso(prediction.time)} by `deploy:{prediction.deployment}`"),
+            ("about", line.event_time),
+            ("answered", f"{line.time} by `deploy:{found.deployment}`"),
             ("inputs", inputs),
         ),
         (_Chain(project).version(version),) if version else (),

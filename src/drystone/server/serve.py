@@ -51,7 +51,11 @@ def serve(
 
 def _listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65_535:  # the resolver would silently take it modulo 65,536
-        raise _explained(OSError(errno.EINVAL, "a port is a number from 0 to 65535"), host, port)
+        raise UsageError(
+            f"the server cannot listen at `{_in_url(host)}:{port}`",
+            because="a port is a number from 0 to 65535",
+            hints=["take a free port with `drystone server --port 0`"],
+        )
     try:
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
