@@ -207,8 +207,7 @@ class _Work:
         asked = not self._wanted or step.name in self._wanted
         if self._options.force and asked and not self._executions[step.name]:
             return Decision((Reason("forced", "`--force` was given", step.name),))
-        situation = self._situation
-        return situation.lookup.decide(step, situation.lock, situation.now)
+        return self._situation.decide(step)
 
     def _reuse(self, step: Step, candidate: Candidate, restore: tuple[str, ...]) -> None:
         situation, trace = self._situation, candidate.trace
@@ -329,4 +328,5 @@ def _changed(before: Trace | None, after: Trace) -> list[str]:
     """Paths that are not what they were, new folders among them."""
     old = before.writes if before else {}
     changed = [name for name in {**old, **after.writes} if old.get(name) != after.writes.get(name)]
+    changed += [name for name, mark in after.left.items() if before is None or before.left.get(name) != mark]
     return [*changed, *(folder for folder in after.made if before is None or folder not in before.made)]

@@ -85,7 +85,18 @@ class Present:
         return hash_bytes("\n".join(sorted(names - own)).encode("utf-8", "surrogateescape"))
 
     def _counts(self, path: Path) -> bool:
-        return self._territory.owner(path) != "nobody" and self._territory.name(path) not in self._steps
+        if not path.is_relative_to(self._territory.root):
+            return not path.name.startswith(".")
+        counts = self._territory.owner(path) not in ("nobody", "repository") or ".git" in path.parent.parts
+        return counts and self._territory.name(path) not in self._steps
+
+    def mark(self, name: str) -> str | None:
+        """By what a file outside of the project is known again; None where there is none."""
+        try:
+            status = self._territory.path(name).stat()
+        except OSError:
+            return None
+        return f"{status.st_size} {status.st_mtime_ns}" if stat.S_ISREG(status.st_mode) else None
 
     def output(self, name: str) -> LockedPath | None:
         """What stands at a path of the project, None where there is nothing."""

@@ -36,6 +36,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
         params: the parameters that it asked for, by dotted key; None for one that was not there.
         writes: what it left behind.
         made: folders that it made or made sure of.
+        environments: of each other interpreter whose modules it read, by its prefix, what is installed there.
+        left: files that it left outside of the project, each with its size and time (`Present.mark`).
         unrepeatable: why this trace never stands in for an execution, else "".
         run: the run that this is the trace of.
         seconds: wall time; `cpu` processor seconds; `peak` resident bytes of its largest process.
@@ -63,6 +65,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     cpu: float
     peak: int
     metadata: dict[str, str] = {}
+    environments: dict[str, str] = {}
+    left: dict[str, str] = {}
     format: int = FORMAT
 
 
