@@ -12,7 +12,7 @@ from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG, S_ISUID
 
 from drystone.pipeline.observer import memory
 from drystone.pipeline.observer.memory import Memory
-from drystone.pipeline.observer.network import beyond
+from drystone.pipeline.observer.network import Services, beyond
 from drystone.pipeline.observer.paths import Found, Links, Resolver
 from drystone.pipeline.observer.record import Record
 from drystone.pipeline.observer.seccomp import ARGUMENT, Listener
@@ -36,8 +36,9 @@ class Gone(Exception):
 class Calls:
     """One method per `Call.act`, taking the unpacked notification; with one path, the call and it as well."""
 
-    def __init__(self, record: Record, memory: Memory, listener: Listener) -> None:
+    def __init__(self, record: Record, memory: Memory, listener: Listener, services: Services) -> None:
         self._record = record
+        self._services = services
         self._memory = memory
         self._listener = listener
         self._resolver = Resolver()
@@ -342,7 +343,7 @@ class Calls:
 
     def _speak(self, data: Data, address: int, size: int) -> None:
         sockaddr = self._memory.read(data[1], address, min(size & 0xFFFFFFFF, 128)) if address else b""
-        where = beyond(sockaddr)
+        where = beyond(sockaddr) or self._services.foreign(data[1], sockaddr)
         if where is not None and self._listener.is_waiting(data[0]):
             self._record.addresses[where] = None
 

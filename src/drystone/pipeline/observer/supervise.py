@@ -17,6 +17,7 @@ from drystone.pipeline.observer import memory
 from drystone.pipeline.observer.answer import answerer
 from drystone.pipeline.observer.interpreters import STARTUP, hastened
 from drystone.pipeline.observer.keeper import Kept, Launch, children, start
+from drystone.pipeline.observer.network import Services
 from drystone.pipeline.observer.record import Record, Scope
 from drystone.pipeline.observer.report import report
 from drystone.pipeline.observer.scan import difference, snapshot
@@ -108,7 +109,7 @@ def _accompany(kept: Kept, execution: _Execution, machine: Machine | None, recor
         return
     listener, looked_into = Listener(answer), memory.Memory()
     try:
-        execution.run(listener.fd, answerer(listener, looked_into, machine, record))
+        execution.run(listener.fd, answerer(listener, looked_into, machine, record, Services(kept.keeper)))
     finally:
         looked_into.forget()
         listener.close()
