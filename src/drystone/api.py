@@ -58,7 +58,7 @@ class _Session:
         new = {key: value for key, value in values.items() if key not in self._seen}
         if new:
             self._seen |= new
-            self.record(Params(self.run, new))
+            self.record(*parameters.asked(self.run, new, self.project.clock.now()))
 
     def close(self) -> None:
         self.metrics.flush()

@@ -199,7 +199,8 @@ class Execution:
         writes = self._commit.store_outputs(found.outputs)
         rooms.failpoint("outputs stored")
         # What the step's own processes recorded as asked for; a parameter may be asked for that is not there.
-        recorded = runs.params(rooms.ledger, run.id)
+        tables = parameters.asked_tables(runs.tags(rooms.ledger, run.id))
+        recorded = {**runs.params(rooms.ledger, run.id), **tables}
         asked = {key: value for key, value in recorded.items() if key in job.now.params or value is None}
         python = step.is_python or any(path.name.startswith("python") for path in seen.reads)
         own = self._present.content(step.path)
