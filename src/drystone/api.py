@@ -22,7 +22,7 @@ from drystone.core.errors import UsageError
 from drystone.core.ids import is_run_id, new_id
 from drystone.core.layout import Layout
 from drystone.core.refs import is_valid_name
-from drystone.ledger.facts import Fact, Params, Scalar, Tags
+from drystone.ledger.facts import Fact, Scalar, Tags
 from drystone.ledger.ledger import RunJournal
 from drystone.project import Project, Settings
 from drystone.tracking import parameters

@@ -24,9 +24,10 @@ FAILPOINTS = (
     "outputs stored",
     "trace stored",
     "facts recorded",
-    "versions registered",
+    "versions noted",
     "lock written",
     "attempt ended",
+    "versions registered",
 )
 KILLED_AT = """
 import os, signal, sys

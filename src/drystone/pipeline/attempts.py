@@ -2,6 +2,7 @@
 
 .drystone/attempts/STEP.json        who began, and what the step's outputs were
 .drystone/attempts/STEP.outputs/    those outputs, moved out of the way
+.drystone/attempts/STEP.version     the trace of an execution whose datasets and models are no versions yet
 .drystone/attempts/STEP.kept        what other files were before it changed them, a line of JSON for each
 .drystone/leftovers/RUN/            what a failed execution made
 """
@@ -132,6 +133,21 @@ class Attempts:
                 found[name] = before
         return found
 
+    def owe(self, step: str, trace_id: str) -> None:
+        """Note, durably, that what a step's last execution made is to become versions if it stands."""
+        self._layout.attempts.mkdir(parents=True, exist_ok=True)
+        write_atomic(self._owed(step), f"{trace_id}\n".encode())
+
+    def owed(self) -> dict[str, str]:
+        """Traces by step whose datasets and models are no versions yet."""
+        return {
+            path.stem: path.read_text().strip() for path in sorted(self._layout.attempts.glob("*.version"))
+        }
+
+    def settle(self, step: str) -> None:
+        """What a step made has become versions, or never will."""
+        self._owed(step).unlink(missing_ok=True)
+
     def have_room(self) -> bool:
         """Whether the disk has room for what is worth keeping but not needed."""
         return shutil.disk_usage(self._layout.root).free >= _ROOM
@@ -196,6 +212,9 @@ class Attempts:
 
     def _kept(self, step: str) -> Path:
         return self._layout.attempts / f"{step}.kept"
+
+    def _owed(self, step: str) -> Path:
+        return self._layout.attempts / f"{step}.version"
 
     def _folder(self, step: str) -> Path:
         return self._layout.attempts / f"{step}.outputs"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from drystone.core.errors import DrystoneError, WorkFailed
 from drystone.ledger import runs
-from drystone.ledger.facts import Code, Status, VersionRegistered
+from drystone.ledger.facts import Code, Status
 from drystone.pipeline import metrics, variables
 from drystone.pipeline.attempts import Attempt, Attempts
 from drystone.pipeline.capture import Capture
@@ -38,7 +38,6 @@ class Committed(NamedTuple):
 
     run: str
     trace: Trace
-    published: tuple[VersionRegistered, ...]
     notes: tuple[str, ...]
 
 
@@ -165,7 +164,12 @@ class Execution:
         found = account.findings()
         status, error = _ending(job, seen)
         try:
-            error = error or _consumption(job.step, found) or job.objection(found) or _change(job.step, found)
+            error = (
+                error
+                or _consumption(job.step, found)
+                or job.objection(found)
+                or _change(job.step, found, observed=not seen.changed)
+            )
             if error is None:
                 trace, notes = self._trace(job, run, seen, found)
                 trace_id = rooms.store.put_bytes(encode(trace))
@@ -177,8 +181,7 @@ class Execution:
         except DrystoneError as problem:
             error = problem
         if error is None:
-            concluded = self._commit.conclude(attempt, trace, trace_id)
-            return Committed(run.id, trace, concluded.published, (*notes, *concluded.notes))
+            return Committed(run.id, trace, (*notes, *self._commit.conclude(attempt, trace, trace_id)))
         if not self._attempts.have_room():
             error = _full(error)
         notes = self._undo(attempt, found, kept)
@@ -318,15 +321,17 @@ def _consumption(step: Step, found: Findings) -> DrystoneError | None:
     )
 
 
-def _change(step: Step, found: Findings) -> DrystoneError | None:
+def _change(step: Step, found: Findings, *, observed: bool) -> DrystoneError | None:
     """Nor change what it did not make: each run would start from another state."""
     if not found.modified:
         return None
     name = found.modified[0]
+    read = f"read `{name}` and then wrote it"
+    how = read if observed else f"ran unobserved and may have {read}"
     return WorkFailed(
         f"step `{step.name}` changed `{name}`, which it had not made",
         at=step.path,
-        because=f"it read `{name}` and then wrote it, so each run would start from another state",
+        because=f"it {how}, so each run would start from another state",
         hints=[f"write the result to another path; if it is this step's own, remove it first: `rm {name}`"],
     )
 

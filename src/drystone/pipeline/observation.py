@@ -40,6 +40,8 @@ class Observation(msgspec.Struct, frozen=True):
         peak: resident bytes of the largest process.
         present: paths whose existence or metadata was looked up, that existed (directories above the
             workspace left out). May overlap `reads`.
+        changed: only of a command that ran unobserved: those of `writes` that were there before. Nobody saw
+            whether it read them first.
     """
 
     exit_code: int
@@ -55,3 +57,4 @@ class Observation(msgspec.Struct, frozen=True):
     cpu: float
     peak: int
     present: frozenset[Path] = frozenset()
+    changed: frozenset[Path] = frozenset()

@@ -80,7 +80,7 @@ class Situation:
         trace, lock = candidate.trace, self.lock
         in_place = all(lock.paths.get(name) == output for name, output in trace.writes.items())
         if lock.steps.get(step) != candidate.id or not in_place:
-            self.commit.publish(trace)
+            self.commit.owe(trace, candidate.id)
             self.commit.lock(trace, candidate.id, self.remembered[step].writes)
         self.remember(step, trace)
 

@@ -22,6 +22,7 @@ _KERNEL = (
     "/proc", "/sys", "/dev", "/run/dbus", "/run/lock", "/run/nscd", "/run/systemd", "/run/udev", "/run/utmp",
     "/run/user", "/var/cache", "/var/lib/dbus", "/var/lib/sss",
 )  # fmt: skip
+_SETUP = ("/etc/", _LOCAL)
 _SHARED_MEMORY = "/dev/shm/"
 #: Who and where a machine is, and an index of its libraries: these change no result, and without them no two
 #: machines would ever have one in common. All else in `/etc` can change one.
@@ -143,6 +144,10 @@ class Territory:
     def is_temporary(self, path: Path) -> bool:
         """Whether what lies there is of no use to anybody once its maker has ended."""
         return str(path).startswith(self._temporary)
+
+    def may_be_data(self, name: str) -> bool:
+        """Whether people would call an input data: not how the machine or the repository is set up."""
+        return not name.startswith(_SETUP) and self.owner(self.path(name)) in ("project", "outside")
 
     def name(self, path: Path) -> str:
         """The path as traces call it: relative to the root, posix, or absolute outside of it."""

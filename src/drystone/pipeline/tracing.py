@@ -103,6 +103,7 @@ class Account:
         """Everything that counts, sorted."""
         for path, opened in self._seen.reads.items():
             self._read(path, opened)
+        self._changes()
         files, folders = self._written()
         outputs = sorted({unit(name) for name in files})
         touched = [path for path in self._seen.writes | self._seen.removed if self._owner(path) in _OWN]
@@ -188,6 +189,17 @@ class Account:
             elif stat.S_ISREG(mode) or stat.S_ISLNK(mode):
                 files.add(self._territory.name(path))
         return files, folders
+
+    def _changes(self) -> None:
+        """Whoever ran unobserved may have read what it then changed."""
+        for path in self._seen.changed:
+            name = self._territory.name(path)
+            if self._territory.owner(path) != "project" or not stat.S_ISREG(_mode(path)):
+                continue
+            if name in self._kept and self._present.is_output(name, self._kept[name]):
+                self._unmodified.add(path)
+            elif name not in self._previous:
+                self._modified.add(name)
 
     def _left(self) -> Iterator[tuple[str, str]]:
         for path in self._seen.writes - self._unmodified:

@@ -78,7 +78,7 @@ class Calls:
         if found.stat is not None and S_ISREG(found.stat.st_mode):
             if data[ARGUMENT + 1]:
                 self._record.read(found.path, found.stat)
-            self._record.write(found.path)
+            self._record.overwrite(found.path)
 
     def mode_changed(self, call: Call, data: Data, path: bytes) -> None:
         assert call.extra is not None
@@ -251,7 +251,7 @@ class Calls:
         elif not os.access(found.path, os.W_OK):
             self._record.exists(found.path)
         elif flags & os.O_TRUNC:
-            self._record.write(found.path)
+            self._record.overwrite(found.path)
         else:
             self._record.change(found.path, found.stat)
 
@@ -284,8 +284,8 @@ class Calls:
                 self._record.read(path, stat)
         for path, _, _ in moves:
             self._record.remove(path)
-        for _, path, _ in moves:
-            self._record.write(path)
+        for _, path, stat in moves:
+            (self._record.write if S_ISDIR(stat.st_mode) else self._record.overwrite)(path)
         self._names_changed()
 
     def _may_replace(self, source: Found, target: Found, flags: int) -> bool:

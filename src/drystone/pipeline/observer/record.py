@@ -77,6 +77,7 @@ class Record:
         self.unseen: dict[str, None] = {}
         self.notes: dict[str, None] = {}
         self.peak = 0
+        self.changed: set[bytes] = set()
 
     def read(self, path: bytes, stat: os.stat_result) -> None:
         """A file's content, or a link's target, is about to be read; what may not be is merely present."""
@@ -114,6 +115,17 @@ class Record:
                 self._lose(path)
             self.writes.add(path)
             self.removed.discard(path)
+
+    def overwrite(self, path: bytes) -> None:
+        """A path is about to be made anew, whatever stands there."""
+        if self.scope.matters(path):
+            self._lose(path)
+            self.write(path)
+
+    def keep_all(self, paths: Iterable[bytes]) -> None:
+        """Nobody will be told what is about to be lost: any of these may be."""
+        for path in paths:
+            self._lose(path)
 
     def change(self, path: bytes, stat: os.stat_result) -> None:
         """A path is about to be changed in part: the result depends on what was there."""

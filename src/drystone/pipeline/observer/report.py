@@ -38,6 +38,7 @@ def report(record: Record, kept: Kept, ended: Ended, seconds: float) -> Observat
         cpu=kept.processor,
         peak=peak,
         present=_paths(record.present),
+        changed=_paths(record.changed),
     )
 
 

@@ -20,7 +20,7 @@ from drystone.pipeline.observer.keeper import Kept, Launch, children, start
 from drystone.pipeline.observer.network import Services
 from drystone.pipeline.observer.record import Record, Scope
 from drystone.pipeline.observer.report import report
-from drystone.pipeline.observer.scan import difference, snapshot
+from drystone.pipeline.observer.scan import difference, small, snapshot
 from drystone.pipeline.observer.seccomp import Installer, Listener
 from drystone.pipeline.observer.syscalls import Machine, here
 
@@ -75,8 +75,8 @@ def observe(
     process dies, all of it is killed.
 
     Where observing is not possible the command runs all the same, the observation is partial, and what was
-    written is found by comparing the workspace before and after. An exception that `output` raises is passed
-    on after everything has been killed.
+    written is found by comparing the workspace before and after; `keep` is told all files but large ones. An
+    exception that `output` raises is passed on after everything has been killed.
     """
     if not command:
         raise UsageError("there is no command to run")
@@ -102,9 +102,11 @@ def _accompany(kept: Kept, execution: _Execution, machine: Machine | None, recor
     answer = kept.listener()
     if machine is None or isinstance(answer, OSError):
         before = snapshot(record.scope)
+        record.keep_all(small(before))
         kept.go()
         execution.run(None, None)
         record.writes, record.removed = difference(before, snapshot(record.scope))
+        record.changed = {path for path in record.writes if path in before}
         record.unseen[_unobserved(answer)] = None
         return
     listener, looked_into = Listener(answer), memory.Memory()
