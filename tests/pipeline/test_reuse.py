@@ -197,6 +197,21 @@ def test_another_step_beside_it_does_not_run_a_python_step(shop) -> None:
     assert shop.run() == {"a": "unchanged", "b": "ran"}
 
 
+@pytest.mark.parametrize("name", ["a.sh", "a.py"])
+def test_a_step_that_lists_the_steps_runs_when_there_is_another(shop, name: str) -> None:
+    shop.write(
+        f"steps/{name}",
+        "ls steps > a.txt"
+        if name == "a.sh"
+        else "import os; print(os.listdir('steps'), file=open('a.txt', 'w'))",
+    )
+    shop.run()
+    assert shop.run() == {"a": "unchanged"}
+    shop.step("b", "echo b > b.txt")
+    assert shop.run() == {"a": "ran", "b": "ran"}
+    assert "b.sh" in shop.read("a.txt")
+
+
 def test_a_variable_that_changes_results_runs_the_step_one_that_does_not_is_let_pass(shop) -> None:
     shop.step("a", "echo $LANG > a.txt")
     shop.run()

@@ -222,6 +222,7 @@ class Execution:
             present=found.present,
             metadata=found.metadata,
             listed=found.listed,
+            scanned=tuple(name for name in found.scanned if name in found.listed),
             params=asked,
             writes=writes,
             made=found.made,

@@ -91,7 +91,7 @@ def differences(
             yield Reason("appeared", f"`{name}` now exists", name)
     written = (*trace.writes, *trace.made)
     for name, listing in trace.listed.items():
-        if (new_listing := present.listing(name, written)) != listing:
+        if (new_listing := present.listing(name, written, scanned=name in trace.scanned)) != listing:
             yield Reason("listing", f"the files in `{name}` are others", name, listing, new_listing)
     for name in sorted({*trace.variables, *now.variables}):
         old, new = trace.variables.get(name), now.variables.get(name)

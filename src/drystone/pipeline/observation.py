@@ -42,6 +42,7 @@ class Observation(msgspec.Struct, frozen=True):
             workspace left out). May overlap `reads`.
         changed: only of a command that ran unobserved: those of `writes` that were there before. Nobody saw
             whether it read them first.
+        scanned: those of `listed` that only Python's imports listed.
     """
 
     exit_code: int
@@ -58,3 +59,4 @@ class Observation(msgspec.Struct, frozen=True):
     peak: int
     present: frozenset[Path] = frozenset()
     changed: frozenset[Path] = frozenset()
+    scanned: frozenset[Path] = frozenset()

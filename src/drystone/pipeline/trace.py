@@ -33,6 +33,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
         present: paths that it looked for and found, without reading them.
         metadata: of the project's paths among `reads` and `present`, what looking at them tells.
         listed: for each folder whose names it read, the id of those names (`present.py`).
+        scanned: those of `listed` that only Python's imports listed.
         params: the parameters that it asked for, by dotted key; None for one that was not there.
         writes: what it left behind.
         made: folders that it made or made sure of.
@@ -67,6 +68,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] = {}
     environments: dict[str, str] = {}
     left: dict[str, str] = {}
+    scanned: tuple[str, ...] = ()
     format: int = FORMAT
 
 

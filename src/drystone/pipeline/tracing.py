@@ -31,6 +31,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
         present: paths looked up and found, of which nothing was read.
         metadata: of each of the project's inputs, and paths found there, what `Present.metadata` says.
         listed: folders whose names were read, with the id of those names.
+        scanned: those that only Python's imports listed.
         outputs: paths that it wrote and that are there.
         made: folders that it made or made sure of.
         modified: inputs that it then wrote.
@@ -46,6 +47,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     present: tuple[str, ...]
     metadata: dict[str, str]
     listed: dict[str, str]
+    scanned: tuple[str, ...]
     outputs: tuple[str, ...]
     made: tuple[str, ...]
     modified: tuple[str, ...]
@@ -116,6 +118,7 @@ class Account:
             present=tuple(found),
             metadata=dict(self._metadata(found)),
             listed=dict(sorted(self._listed(own))),
+            scanned=tuple(sorted(map(self._territory.name, self._seen.scanned))),
             outputs=tuple(outputs),
             made=tuple(sorted(folders)),
             modified=tuple(sorted(self._modified)),
@@ -247,7 +250,7 @@ class Account:
             if owner == "outside" and any(other.startswith(f"{name}/") for other in own):
                 continue  # a folder for scratch, such as /tmp
             if owner in _LOOKED:
-                listing = self._present.listing(name, own)
+                listing = self._present.listing(name, own, scanned=path in self._seen.scanned)
                 if listing is not None:
                     yield name, listing
 

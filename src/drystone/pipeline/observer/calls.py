@@ -16,7 +16,7 @@ from drystone.pipeline.observer.network import Services, beyond
 from drystone.pipeline.observer.paths import Found, Links, Resolver
 from drystone.pipeline.observer.record import Record
 from drystone.pipeline.observer.seccomp import ARGUMENT, Listener
-from drystone.pipeline.observer.syscalls import Call
+from drystone.pipeline.observer.syscalls import IMPORTS, Call
 
 Data = tuple[int, ...]
 
@@ -25,6 +25,7 @@ _AT_REMOVEDIR, _AT_EMPTY_PATH, _AT_SYMLINK_FOLLOW = 0x200, 0x1000, 0x400
 _RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2
 _RESOLVE_IN_ROOT = 0x10
 _SCRIPT_DEPTH, _HEADER, _ELF_32 = 5, 256, b"\x7fELF\x01"
+_IMPORTS = IMPORTS & 0xFFFFFFFF
 _DELETED = b" (deleted)"
 _SETTLED = 50_000
 
@@ -44,6 +45,7 @@ class Calls:
         self._resolver = Resolver()
         # absolute spellings that cannot tell anything new until a name changes
         self._looked_up: set[bytes] = set()
+        self._importing: set[int] = set()  # threads
         self._read: set[bytes] = set()
 
     # ── one path ──────────────────────────────────────────────────────────────────────────────────
@@ -65,6 +67,9 @@ class Calls:
         self._open(call, data, path, flags)
 
     def looked_up(self, call: Call, data: Data, path: bytes) -> None:
+        if call.directory is not None and data[ARGUMENT + call.directory] & 0xFFFFFFFF == _IMPORTS:
+            self._importing ^= {data[1]}
+            return
         if path in self._looked_up:
             return
         flags = data[ARGUMENT + call.extra] if call.extra is not None else 0
@@ -140,13 +145,14 @@ class Calls:
     def exited(self, data: Data) -> None:
         self._record.peak = max(self._record.peak, memory.peak(data[1]))
         self._memory.drop(data[1])
+        self._importing.discard(data[1])
 
     # ── descriptors and addresses ─────────────────────────────────────────────────────────────────
 
     def listed(self, data: Data) -> None:
         path = memory.link(data[1], f"fd/{data[ARGUMENT]}")
         if path is not None and self._listener.is_waiting(data[0]):
-            self._record.lists(path)
+            (self._record.scans if data[1] in self._importing else self._record.lists)(path)
 
     def connected(self, data: Data) -> None:
         self._speak(data, data[ARGUMENT + 1], data[ARGUMENT + 2])

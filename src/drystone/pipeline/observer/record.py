@@ -71,6 +71,7 @@ class Record:
         self.absent: set[bytes] = set()
         self.present: set[bytes] = set()
         self.listed: set[bytes] = set()
+        self.scanned: set[bytes] = set()
         self.writes: set[bytes] = set()
         self.removed: set[bytes] = set()
         self.addresses: dict[str, None] = {}
@@ -107,6 +108,11 @@ class Record:
         """A directory's names are about to be read."""
         if path not in self.writes and self.scope.matters(path):
             self.listed.add(path)
+
+    def scans(self, path: bytes) -> None:
+        """A Python is about to read a directory's names in order to import from it."""
+        if path not in self.writes and self.scope.matters(path):
+            self.scanned.add(path)
 
     def write(self, path: bytes) -> None:
         """A path is about to be created or changed."""
