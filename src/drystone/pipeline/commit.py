@@ -225,12 +225,19 @@ class Commit:
         return None
 
     def _strays(self, attempt: Attempt) -> list[str]:
-        """What the killed execution made: files that changed while it lived and are nobody else's."""
+        """What the killed execution made and is nobody else's: what it was seen to write, else files that
+        changed while it lived.
+        """
         territory, root = self._rooms.territory, self._rooms.layout.root
         first, last = attempt.started - _TICK, self._attempts.last_alive(attempt) + _BEAT
         locked = Lock.read(self._rooms.layout.lock).paths
         found = []
-        for here, folders, files in os.walk(root):
+        noted = self._attempts.wrote(attempt)
+        for name in noted or ():
+            path = territory.path(name)
+            if territory.owner(path) == "project" and (path.is_symlink() or path.is_file()):
+                found.append(name)
+        for here, folders, files in os.walk(root) if noted is None else ():
             folders[:] = [
                 folder
                 for folder in folders

@@ -126,12 +126,14 @@ class Execution:
             run.finish("failed", error=str(problem))
             raise
         tail, keeping = Capture(run, rooms.layout), Keeping(rooms, self._attempts, attempt)
-        with self._attempts.alive(attempt):
-            seen = self._observe(job, run.id, tail, keeping)
+        with self._attempts.alive(attempt), self._attempts.writing(attempt) as note:
+            seen = self._observe(job, run.id, tail, keeping, note)
         rooms.failpoint("ended")
         return self._judge(job, run, attempt, seen, tail, keeping.kept)
 
-    def _observe(self, job: Job, run: str, tail: Capture, keeping: Keeping) -> Observation:
+    def _observe(
+        self, job: Job, run: str, tail: Capture, keeping: Keeping, note: Callable[[str], None]
+    ) -> Observation:
         rooms, settings = self._rooms, self._rooms.settings
         given = variables.constructed(settings.variables, settings.passed) | {
             "DRYSTONE_RUN": run,
@@ -146,6 +148,7 @@ class Execution:
             output=tail.write,
             ignore=rooms.territory.unseen,
             keep=keeping.take,
+            wrote=lambda path: note(rooms.territory.name(path)),
             timeout=job.timeout,
             interrupted=rooms.interrupted,
         )

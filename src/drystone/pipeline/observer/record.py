@@ -64,9 +64,15 @@ class Scope:
 class Record:
     """The sets of an Observation as they grow; told resolved paths, before the call happens."""
 
-    def __init__(self, scope: Scope, keep: Callable[[Path], None] | None = None) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        keep: Callable[[Path], None] | None = None,
+        wrote: Callable[[Path], None] | None = None,
+    ) -> None:
         self.scope = scope
         self._keep = keep
+        self._wrote = wrote
         self.reads: dict[bytes, Stat] = {}
         self.absent: set[bytes] = set()
         self.present: set[bytes] = set()
@@ -79,6 +85,11 @@ class Record:
         self.notes: dict[str, None] = {}
         self.peak = 0
         self.changed: set[bytes] = set()
+
+    def begins(self) -> None:
+        """The command is observed: from here on `wrote` tells all."""
+        if self._wrote is not None:
+            self._wrote(Path(os.fsdecode(self.scope.root)))
 
     def read(self, path: bytes, stat: os.stat_result) -> None:
         """A file's content, or a link's target, is about to be read; what may not be is merely present."""
@@ -119,6 +130,8 @@ class Record:
         if self.scope.matters(path):
             if path in self.reads:
                 self._lose(path)
+            if self._wrote is not None and path not in self.writes and self.scope.is_inside(path):
+                self._wrote(Path(os.fsdecode(path)))
             self.writes.add(path)
             self.removed.discard(path)
 

@@ -49,6 +49,7 @@ def observe(
     errors: Callable[[bytes], None] | None = None,
     ignore: Iterable[Path] = (),
     keep: Callable[[Path], None] | None = None,
+    wrote: Callable[[Path], None] | None = None,
     timeout: float | None = None,
     interrupted: threading.Event | None = None,
     stop_signal: Callable[[], int] = lambda: signal.SIGTERM,
@@ -66,7 +67,8 @@ def observe(
 
     Paths below `ignore`, /proc, /sys, /dev (but for /dev/shm) and the root's `.drystone` are not recorded; a
     prefix that contains `root` does not reach into it. `keep` is told, just before, each file below `root`
-    that the command did not make and is about to remove, to rename, or to change after it has read it.
+    that the command did not make and is about to remove, to rename, or to change; `wrote` the root, if the
+    command is observed, and each path below it that the command is about to write.
 
     After `timeout` seconds, on `interrupted` or KeyboardInterrupt, the process group gets SIGTERM (when
     interrupted, the signal that `stop_signal` then says), and after `grace` seconds, or at a second
@@ -81,7 +83,7 @@ def observe(
     if not command:
         raise UsageError("there is no command to run")
     scope = Scope(os.fsencode(root.resolve()), [*ignore, STARTUP])
-    record = Record(scope, keep)
+    record = Record(scope, keep, wrote)
     machine = here()
     installer = Installer(machine) if machine is not None and _kernel() >= _OLDEST_KERNEL else None
     began = time.monotonic()
@@ -109,6 +111,7 @@ def _accompany(kept: Kept, execution: _Execution, machine: Machine | None, recor
         record.changed = {path for path in record.writes if path in before}
         record.unseen[_unobserved(answer)] = None
         return
+    record.begins()
     listener, looked_into = Listener(answer), memory.Memory()
     try:
         execution.run(listener.fd, answerer(listener, looked_into, machine, record, Services(kept.keeper)))
