@@ -151,7 +151,7 @@ class Calls:
 
     def listed(self, data: Data) -> None:
         path = memory.link(data[1], f"fd/{data[ARGUMENT]}")
-        if path is not None and self._listener.is_waiting(data[0]):
+        if path is not None and self._record.scope.matters(path) and self._listener.is_waiting(data[0]):
             (self._record.scans if data[1] in self._importing else self._record.lists)(path)
 
     def connected(self, data: Data) -> None:
