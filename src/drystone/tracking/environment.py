@@ -19,8 +19,6 @@ import msgspec
 
 from drystone.objects.hashing import hash_bytes
 
-#: The first component of each path that a `RECORD` lists.
-_OWNED = re.compile(rb"^[^/,\n]+", re.MULTILINE)
 #: What lies beside the packages, such as scripts that name the folder of their interpreter.
 _BESIDE = re.compile(rb"^\.\./.*\n?", re.MULTILINE)
 _PACKAGES = ("site-packages", "dist-packages")
@@ -138,8 +136,8 @@ def _contents(folders: Iterable[Path], conda: dict[str, str]) -> dict[str, objec
             if entry.name.endswith(".dist-info"):
                 _name(packages, entry.name.removesuffix(".dist-info"))
                 record = _read(Path(entry.path, "RECORD"))
-                owned.update((os.fsencode(entry.name), *_OWNED.findall(record)))
-                records.append(f"{entry.name} {hash_bytes(_BESIDE.sub(b'', record))}")
+                owned.update((os.fsencode(entry.name), *_owned(record)))
+                records.append(f"{entry.name} {hash_bytes(_inside(record))}")
             else:
                 others.append(entry)
         # The operating system's packages keep no RECORD; what is theirs is theirs to keep.
@@ -153,6 +151,24 @@ def _contents(folders: Iterable[Path], conda: dict[str, str]) -> dict[str, objec
     for name, text in conda.items():
         _name(packages, text.removeprefix("conda "), name)
     return {"packages": packages, "records": hash_bytes("\n".join(records).encode(errors="surrogateescape"))}
+
+
+def _owned(record: bytes) -> Iterator[bytes]:
+    """First components of the paths that a `RECORD` lists. Lines of one folder follow each other: it skips
+    to the last of them, and what stands in between is looked at itself.
+    """
+    at = 0
+    while at < len(record):
+        line = record[at : record.find(b"\n", at) + 1 or len(record)]
+        first = line.partition(b"/")[0].partition(b",")[0].strip()
+        yield first
+        last = max(at, record.rfind(b"\n%s/" % first, at) + 1)
+        at = record.find(b"\n", last) + 1 or len(record)
+
+
+def _inside(record: bytes) -> bytes:
+    """A `RECORD` without what lies beside the packages."""
+    return _BESIDE.sub(b"", record) if b"../" in record else record
 
 
 def _name(packages: dict[str, str], text: str, name: str | None = None) -> None:
