@@ -19,6 +19,8 @@ from pathlib import Path
 from drystone.pipeline.observer import supervise
 from drystone.pipeline.observer.keeper import Kept, Launch, start
 from drystone.pipeline.observer.syscalls import here
+from drystone.pipeline.territory import Territory
+from drystone.tracking.environment import stood_for
 
 PROGRAMS = {
     "nothing": "pass",
@@ -32,11 +34,9 @@ PROGRAMS = {
 }
 
 
-def ignored(interpreter: str) -> list[Path]:
-    """The system's directories and the interpreter's own."""
-    venv = Path(interpreter).absolute().parent.parent
-    own = Path(interpreter).resolve().parent.parent
-    return [Path("/usr"), Path("/lib"), Path("/lib64"), Path("/bin"), Path("/etc"), venv, own]
+def ignored(interpreter: str, workspace: Path) -> list[Path]:
+    """What a step's observer ignores: the system's directories and the interpreter's own."""
+    return Territory(workspace, stood_for(Path(interpreter))).unseen
 
 
 def plain(command: list[str], workspace: Path) -> float:
@@ -56,9 +56,10 @@ def plain(command: list[str], workspace: Path) -> float:
 
 def observed(command: list[str], workspace: Path, interpreter: str) -> float:
     """Seconds of the command under observation."""
+    ignore = ignored(interpreter, workspace)
     began = time.perf_counter()
     seen = supervise.observe(
-        command, cwd=workspace, env=os.environ, root=workspace, output=None, ignore=ignored(interpreter)
+        command, cwd=workspace, env=os.environ, root=workspace, output=None, ignore=ignore
     )
     took = time.perf_counter() - began
     assert (seen.exit_code, seen.label) == (0, "proven"), seen

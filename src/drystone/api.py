@@ -22,7 +22,7 @@ from drystone.core.errors import UsageError
 from drystone.core.ids import is_run_id, new_id
 from drystone.core.layout import Layout
 from drystone.core.refs import is_valid_name
-from drystone.ledger.facts import Fact, Params, Scalar, Tags
+from drystone.ledger.facts import Fact, Scalar, Tags
 from drystone.ledger.ledger import RunJournal
 from drystone.project import Project, Settings
 from drystone.tracking import parameters
@@ -58,7 +58,7 @@ class _Session:
         new = {key: value for key, value in values.items() if key not in self._seen}
         if new:
             self._seen |= new
-            self.record(Params(self.run, new))
+            self.record(*parameters.asked(self.run, new, self.project.clock.now()))
 
     def close(self) -> None:
         self.metrics.flush()

@@ -24,9 +24,10 @@ FAILPOINTS = (
     "outputs stored",
     "trace stored",
     "facts recorded",
-    "versions registered",
+    "versions noted",
     "lock written",
     "attempt ended",
+    "versions registered",
 )
 KILLED_AT = """
 import os, signal, sys
@@ -53,6 +54,30 @@ def change(shop) -> None:
     """What the killed run was about: the first step writes another set of files."""
     shop.write("source.csv", "2\n")
     shop.step("ingest", "mkdir -p data; cat source.csv > data/raw.txt; echo new > data/new.txt")
+
+
+KILLED_BY_STEP = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from tests.pipeline.conftest import Workshop
+Workshop(Path(sys.argv[2])).run()
+"""
+
+
+def test_what_the_user_makes_right_after_a_kill_is_not_taken_for_the_steps(shop) -> None:
+    shop.write("in", "1\n")
+    shop.step("a.py", "import os; open('out', 'w').write('half'); os.kill(int(open('parent').read()), 9)\n")
+    starter = "import os, sys; open(sys.argv[2] + '/parent', 'w').write(str(os.getpid()))\n" + KILLED_BY_STEP
+    done = subprocess.run([sys.executable, "-c", starter, HERE, str(shop.root)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    shop.write("in", "2\n")
+    shop.write("new", "mine\n")
+    shop.step("a", "cat in > out")
+    (shop.root / "steps/a.py").unlink()
+    assert shop.run() == {"a": "ran"}
+    assert (shop.read("in"), shop.read("new"), shop.read("out")) == ("2\n", "mine\n", "2\n")
+    assert "what it had made is in" in shop.last.notes[0]
 
 
 def kill_at(shop, failpoint: str) -> None:

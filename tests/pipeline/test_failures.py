@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -288,6 +289,18 @@ def test_a_step_that_speaks_to_the_network_runs_each_time_unless_it_is_pure(shop
     assert "impure" in shop.result("fetch").because
     shop.pure = frozenset(["fetch"])
     assert shop.run() == {"fetch": "unchanged"}
+
+
+def test_a_step_that_asks_a_service_of_this_machine_runs_each_time(shop) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        shop.step(
+            "a.py",
+            f"import socket; socket.create_connection(('127.0.0.1', {port}))\nopen('a.txt', 'w').write('a')",
+        )
+        shop.run()
+        assert shop.run() == {"a": "ran"}
+    assert f"it connected to port {port} of this machine" in shop.result("a").because
 
 
 def test_outputs_come_back_also_when_a_step_removed_the_repository(shop) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from drystone.core.errors import DrystoneError
 from drystone.ledger import lineage, names, runs, traces
 from drystone.objects.tree import read_tree
+from drystone.pipeline.results import StepRegistered
 from drystone.pipeline.trace import load
 
 
@@ -30,7 +34,7 @@ def test_a_trace_is_canonical_json_that_says_what_was_read_and_written(shop) -> 
     assert data == json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     assert document["format"] == 1
     assert list(document["reads"]) == ["in.txt", "steps/a.sh"]
-    assert document["absent"] == ["extra"]
+    assert [name for name in document["absent"] if not name.startswith("/")] == ["extra"]
     assert document["made"] == ["out"]
     assert list(document["writes"]) == ["out/a.txt"]
     assert load(shop.store, shop.lock.steps["a"]).writes == shop.lock.paths
@@ -113,6 +117,40 @@ def test_the_lock_names_outputs_and_traces_and_nothing_of_this_machine(shop) -> 
     assert list(shop.lock.paths) == ["a.txt"]
     trace = shop.store.read(shop.lock.steps["a"]).decode()
     assert str(shop.root) not in trace
+
+
+def test_an_execution_that_came_too_early_becomes_no_version(shop) -> None:
+    shop.step("a", "mkdir -p data; { cat b.txt || echo none; } > data/a.txt 2> /dev/null")
+    shop.step("b", "echo b > b.txt")
+    shop.run()
+    (version,) = names.versions(shop.ledger, "data", "a")
+    assert (version.version, version.run) == (1, shop.result("a").run)
+    assert shop.store.read(version.object) == b"b\n"
+    assert shop.result("a").published == (version,)
+    assert [event.step for event in shop.events if isinstance(event, StepRegistered)] == ["a"]
+
+
+def test_what_was_owed_when_a_run_was_stopped_becomes_a_version_if_it_stands(shop) -> None:
+    shop.step("a", "mkdir -p data; { cat b.txt || echo none; } > data/a.txt 2> /dev/null")
+    shop.step("b", "exit 1")
+
+    def stop(name: str) -> None:
+        if name == "attempt ended":
+            raise InterruptedError(name)
+
+    shop.failpoint = stop
+    with pytest.raises(DrystoneError):
+        shop.run("a")
+    shop.failpoint = None
+    assert names.versions(shop.ledger, "data", "a") == []
+    shop.step("b", "echo b > b.txt")
+    shop.run()
+    (version,) = names.versions(shop.ledger, "data", "a")
+    assert shop.store.read(version.object) == b"b\n"
+    shop.step("b", "echo 2 > b.txt")
+    shop.run()
+    assert shop.run() == {"a": "unchanged", "b": "unchanged"}
+    assert [each.version for each in names.versions(shop.ledger, "data", "a")] == [1, 2]
 
 
 def test_an_execution_that_came_too_early_says_which_one_counts(shop) -> None:

@@ -158,6 +158,19 @@ def test_only_steps_that_asked_for_a_parameter_run_when_it_changes(shop) -> None
     assert shop.read("model.txt") == "6"
 
 
+def test_a_step_that_asks_for_the_names_in_a_table_depends_on_them_and_they_are_no_parameters(shop) -> None:
+    from drystone.ledger import runs
+
+    shop.write("params.toml", PARAMS.format(depth=3, rows=10))
+    shop.step("a.py", "import drystone as ds\nopen('a.txt', 'w').write(str(dict(ds.params['train'])))\n")
+    shop.run()
+    assert runs.params(shop.ledger, shop.result("a").run) == {"train.depth": 3}
+    assert shop.run() == {"a": "unchanged"}
+    shop.write("params.toml", PARAMS.format(depth=3, rows=10).replace("[ingest]", "rate = 1\n[ingest]"))
+    assert shop.run() == {"a": "ran"}
+    assert shop.result("a").because.startswith('param train.* ["depth"] -> ["depth","rate"]')
+
+
 def test_a_step_that_reads_the_file_of_parameters_itself_depends_on_all_of_it(shop) -> None:
     shop.write("params.toml", PARAMS.format(depth=3, rows=10))
     shop.step("a", "grep depth params.toml > a.txt")
@@ -182,6 +195,21 @@ def test_another_step_beside_it_does_not_run_a_python_step(shop) -> None:
     shop.run()
     shop.step("b.py", "open('b.txt', 'w').write('b')\n")
     assert shop.run() == {"a": "unchanged", "b": "ran"}
+
+
+@pytest.mark.parametrize("name", ["a.sh", "a.py"])
+def test_a_step_that_lists_the_steps_runs_when_there_is_another(shop, name: str) -> None:
+    shop.write(
+        f"steps/{name}",
+        "ls steps > a.txt"
+        if name == "a.sh"
+        else "import os; print(os.listdir('steps'), file=open('a.txt', 'w'))",
+    )
+    shop.run()
+    assert shop.run() == {"a": "unchanged"}
+    shop.step("b", "echo b > b.txt")
+    assert shop.run() == {"a": "ran", "b": "ran"}
+    assert "b.sh" in shop.read("a.txt")
 
 
 def test_a_variable_that_changes_results_runs_the_step_one_that_does_not_is_let_pass(shop) -> None:

@@ -106,7 +106,7 @@ class _Printer:
         self._width = max((len(name) for name in context.project().pipeline_steps()), default=0)
 
     def tell(self, event: Event) -> None:
-        from drystone.pipeline.results import StepFinished, StepStarted
+        from drystone.pipeline.results import StepFinished, StepRegistered, StepStarted
 
         context = self._context
         if context.json_mode:
@@ -114,10 +114,13 @@ class _Printer:
         if isinstance(event, StepFinished):
             result = event.result
             tail = result.tail.splitlines() if result.outcome == "failed" else ()
-            made = [f"{version.kind}:{version.name}@v{version.version}" for version in result.published]
             context.out(self._line(result))
-            for line in (*made, *result.notes, *(f"| {line}" for line in tail)):
+            for line in (*result.notes, *(f"| {line}" for line in tail)):
                 context.out(f"{'':<{self._width}}  {context.style(line, 'dim')}")
+        elif isinstance(event, StepRegistered):
+            for version in event.published:
+                made = f"{version.kind}:{version.name}@v{version.version}"
+                context.out(f"{'':<{self._width}}  {context.style(made, 'dim')}")
         else:
             word = "starts: " if isinstance(event, StepStarted) else ""  # the other reasons say that it waits
             context.note(f"{event.step:<{self._width}}  {word}{event.because}")

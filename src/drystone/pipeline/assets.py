@@ -34,6 +34,11 @@ class Asset(NamedTuple):
     entry: Entry
 
 
+def are_among(names: Iterable[str]) -> bool:
+    """Whether one of these paths is, or is part of, a dataset or model."""
+    return any(name.partition("/")[0] in _KINDS and "/" in name for name in names)
+
+
 def found(store: ObjectStore, root: Path, writes: Mapping[str, LockedPath]) -> list[Asset]:
     """The assets among a step's outputs. Trees of folders are stored."""
     members: dict[str, dict[str, LockedPath]] = {}

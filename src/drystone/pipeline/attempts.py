@@ -2,6 +2,8 @@
 
 .drystone/attempts/STEP.json        who began, and what the step's outputs were
 .drystone/attempts/STEP.outputs/    those outputs, moved out of the way
+.drystone/attempts/STEP.wrote       each path that it was about to write, NUL behind each; if observed
+.drystone/attempts/STEP.version     the trace of an execution whose datasets and models are no versions yet
 .drystone/attempts/STEP.kept        what other files were before it changed them, a line of JSON for each
 .drystone/leftovers/RUN/            what a failed execution made
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -132,6 +134,40 @@ class Attempts:
                 found[name] = before
         return found
 
+    def owe(self, step: str, trace_id: str) -> None:
+        """Note, durably, that what a step's last execution made is to become versions if it stands."""
+        self._layout.attempts.mkdir(parents=True, exist_ok=True)
+        write_atomic(self._owed(step), f"{trace_id}\n".encode())
+
+    def owed(self) -> dict[str, str]:
+        """Traces by step whose datasets and models are no versions yet."""
+        return {
+            path.stem: path.read_text().strip() for path in sorted(self._layout.attempts.glob("*.version"))
+        }
+
+    def settle(self, step: str) -> None:
+        """What a step made has become versions, or never will."""
+        self._owed(step).unlink(missing_ok=True)
+
+    @contextmanager
+    def writing(self, attempt: Attempt) -> Iterator[Callable[[str], None]]:
+        """Gives what notes each path that the execution is about to write: a killed one is undone by it."""
+        with self._wrote(attempt.step).open("wb", buffering=0) as file:
+
+            def note(name: str) -> None:
+                with suppress(OSError):  # a full disk: the command is told by itself
+                    file.write(os.fsencode(name) + b"\0")
+
+            yield note
+
+    def wrote(self, attempt: Attempt) -> list[str] | None:
+        """What the execution was about to write; None if nobody observed it."""
+        try:
+            noted = self._wrote(attempt.step).read_bytes()
+        except FileNotFoundError:
+            return None
+        return [os.fsdecode(name) for name in noted.split(b"\0")[:-1]] or None
+
     def have_room(self) -> bool:
         """Whether the disk has room for what is worth keeping but not needed."""
         return shutil.disk_usage(self._layout.root).free >= _ROOM
@@ -140,6 +176,7 @@ class Attempts:
         """Forget the attempt and what was set aside for it."""
         shutil.rmtree(self._folder(attempt.step), ignore_errors=True)
         self._kept(attempt.step).unlink(missing_ok=True)
+        self._wrote(attempt.step).unlink(missing_ok=True)
         with suppress(FileNotFoundError):
             self._file(attempt.step).unlink()
             sync_directory(self._layout.attempts)
@@ -196,6 +233,12 @@ class Attempts:
 
     def _kept(self, step: str) -> Path:
         return self._layout.attempts / f"{step}.kept"
+
+    def _owed(self, step: str) -> Path:
+        return self._layout.attempts / f"{step}.version"
+
+    def _wrote(self, step: str) -> Path:
+        return self._layout.attempts / f"{step}.wrote"
 
     def _folder(self, step: str) -> Path:
         return self._layout.attempts / f"{step}.outputs"

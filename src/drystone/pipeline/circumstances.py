@@ -13,7 +13,7 @@ from drystone.ledger.facts import Scalar
 from drystone.pipeline import variables
 from drystone.pipeline.rooms import Rooms
 from drystone.tracking import parameters
-from drystone.tracking.environment import Environment, fingerprint
+from drystone.tracking.environment import Environment, fingerprint, installed
 
 
 class Circumstances:
@@ -21,6 +21,7 @@ class Circumstances:
 
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
+        self._installed: dict[str, str] = {}
 
     def environment(self, *, python: bool) -> str:
         """Id of the environment; the project's interpreter and packages count where a Python runs."""
@@ -29,6 +30,18 @@ class Circumstances:
     def stored_environment(self, *, python: bool) -> str:
         """As `environment`; the object is in the store afterwards."""
         return self._rooms.store.put_bytes((self._with_python if python else self._without).data)
+
+    def installed(self, prefix: str) -> str:
+        """Id of what is installed below the prefix of another interpreter than the project's."""
+        if prefix not in self._installed:
+            self._installed[prefix] = installed(self._rooms.territory.path(prefix)).id
+        return self._installed[prefix]
+
+    def stored_installed(self, prefix: str) -> str:
+        """As `installed`, looked up anew; the object is in the store afterwards."""
+        found = installed(self._rooms.territory.path(prefix))
+        self._installed[prefix] = found.id
+        return self._rooms.store.put_bytes(found.data)
 
     @cached_property
     def _with_python(self) -> Environment:

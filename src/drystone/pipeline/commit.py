@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from drystone.core.errors import DrystoneError, NotFound
 from drystone.core.ids import new_id
@@ -31,13 +30,6 @@ from drystone.workspace.lockfile import Lock, LockedPath
 #: Nanoseconds by which times of files lag behind the clock, and by which a sign of life may be late.
 _TICK = 20_000_000
 _BEAT = 1_000_000_000
-
-
-class Concluded(NamedTuple):
-    """What a commit gave: versions, and sentences that a person should know."""
-
-    published: tuple[VersionRegistered, ...]
-    notes: tuple[str, ...]
 
 
 class Commit:
@@ -72,21 +64,23 @@ class Commit:
         run.record(*self._edges(trace), recorded)
         run.finish("succeeded", trace.exit_code)
 
-    def conclude(self, attempt: Attempt, trace: Trace, trace_id: str) -> Concluded:
-        """Register versions, write the lock, forget the attempt."""
+    def conclude(self, attempt: Attempt, trace: Trace, trace_id: str) -> tuple[str, ...]:
+        """Write the lock, forget the attempt; gives sentences that a person should know.
+
+        What it made becomes versions only once the whole `drystone run` is over: see `register`.
+        """
         rooms = self._rooms
-        published = self.publish(trace)
+        self.owe(trace, trace_id)
         self._keep_out_of_git(trace.writes)
-        rooms.failpoint("versions registered")
+        rooms.failpoint("versions noted")
         self.lock(trace, trace_id, attempt.previous)
         rooms.failpoint("lock written")
         kept = self._attempts.keep_edited(attempt)
         self._attempts.end(attempt)
         rooms.failpoint("attempt ended")
-        notes = [
+        return tuple(
             f"`{name}` had been edited; the edited one is now `{refuge}`" for name, refuge in kept.items()
-        ]
-        return Concluded(tuple(published), tuple(notes))
+        )
 
     def _keep_out_of_git(self, outputs: Iterable[str]) -> None:
         """Data and models are kept by content, so git ignores their folders unless it has files there."""
@@ -99,11 +93,35 @@ class Commit:
             keep_out_of_git(git, folders)
         self._ignored |= written
 
-    def publish(self, trace: Trace) -> list[VersionRegistered]:
-        """Register the datasets and models among a trace's outputs, unless they are."""
-        rooms = self._rooms
-        found = assets.found(rooms.store, rooms.layout.root, trace.writes)
-        return assets.publish(rooms.ledger, rooms.clock, found, trace.run)
+    def owe(self, trace: Trace, trace_id: str) -> None:
+        """Note that the datasets and models of a step's last trace are to be registered."""
+        if assets.are_among(trace.writes):
+            self._attempts.owe(trace.step, trace_id)
+        else:
+            self._attempts.settle(trace.step)
+
+    def register(self, standing: Collection[str]) -> dict[str, list[VersionRegistered]]:
+        """Make versions of what is owed.
+
+        An execution that came too early, as on a first run in the wrong order, is superseded by a later one
+        of the same `drystone run`: it must not become a version.
+
+        Args:
+            standing: steps whose last trace stands; what others owe stays owed.
+
+        Returns:
+            the versions by step.
+        """
+        rooms, locked, registered = self._rooms, Lock.read(self._rooms.layout.lock).steps, {}
+        for step, trace_id in self._attempts.owed().items():
+            if locked.get(step) == trace_id and step in standing:
+                trace = load(rooms.store, trace_id)
+                found = assets.found(rooms.store, rooms.layout.root, trace.writes)
+                registered[step] = assets.publish(rooms.ledger, rooms.clock, found, trace.run)
+                rooms.failpoint("versions registered")
+            if locked.get(step) != trace_id or step in standing:
+                self._attempts.settle(step)
+        return registered
 
     def lock(self, trace: Trace, trace_id: str, previous: Iterable[str]) -> Lock:
         """Make the lock say that this trace is the step's last, and its outputs what it wrote."""
@@ -209,12 +227,19 @@ class Commit:
         return None
 
     def _strays(self, attempt: Attempt) -> list[str]:
-        """What the killed execution made: files that changed while it lived and are nobody else's."""
+        """What the killed execution made and is nobody else's: what it was seen to write, else files that
+        changed while it lived.
+        """
         territory, root = self._rooms.territory, self._rooms.layout.root
         first, last = attempt.started - _TICK, self._attempts.last_alive(attempt) + _BEAT
         locked = Lock.read(self._rooms.layout.lock).paths
         found = []
-        for here, folders, files in os.walk(root):
+        noted = self._attempts.wrote(attempt)
+        for name in noted or ():
+            path = territory.path(name)
+            if territory.owner(path) == "project" and (path.is_symlink() or path.is_file()):
+                found.append(name)
+        for here, folders, files in os.walk(root) if noted is None else ():
             folders[:] = [
                 folder
                 for folder in folders
@@ -243,6 +268,8 @@ class Commit:
         edges: list[Fact] = []
         trees = set()
         for name, object_id in trace.reads.items():
+            if not rooms.territory.may_be_data(name):
+                continue
             if name in lock or name not in code or name.startswith(("data/", "models/")):
                 edges.append(Edge(trace.run, "read", name, object_id))
                 if (tree := lock.get(unit(name))) is not None and tree.kind == "tree":

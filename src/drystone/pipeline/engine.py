@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from drystone.core.errors import Conflict, DrystoneError, NotFound, WorkFailed
 from drystone.ledger.facts import Tags
 from drystone.objects.atomic import explained
@@ -30,6 +32,7 @@ from drystone.pipeline.results import (
     PipelineResult,
     RunOptions,
     StepFinished,
+    StepRegistered,
     StepResult,
     StepStarted,
     StepWaiting,
@@ -133,11 +136,21 @@ class _Work:
                 self._advance(self._steps[name])
             elif not self._widen():
                 break
+        self._register()
         ends = closing.close(self._failures, self._waiting(), self._situation)
         for result in ends.results:
             self._results[result.step] = result
             self._tell(StepFinished(result))
         return list(self._results.values()), ends.error
+
+    def _register(self) -> None:
+        """What stands at the end becomes versions; a run that was stopped leaves that to the next one."""
+        if self._situation.rooms.interrupted.is_set():
+            return
+        for name, versions in self._situation.commit.register(self._settled).items():
+            if name in self._results:
+                self._results[name] = replace(self._results[name], published=tuple(versions))
+            self._tell(StepRegistered(name, tuple(versions)))
 
     # -- what next -------------------------------------------------------------------------------
 
@@ -207,8 +220,7 @@ class _Work:
         asked = not self._wanted or step.name in self._wanted
         if self._options.force and asked and not self._executions[step.name]:
             return Decision((Reason("forced", "`--force` was given", step.name),))
-        situation = self._situation
-        return situation.lookup.decide(step, situation.lock, situation.now)
+        return self._situation.decide(step)
 
     def _reuse(self, step: Step, candidate: Candidate, restore: tuple[str, ...]) -> None:
         situation, trace = self._situation, candidate.trace
@@ -265,7 +277,6 @@ class _Work:
                 reasons=reasons,
                 run=outcome.run,
                 seconds=outcome.trace.seconds,
-                published=outcome.published,
                 notes=outcome.notes,
             )
         )
@@ -329,4 +340,5 @@ def _changed(before: Trace | None, after: Trace) -> list[str]:
     """Paths that are not what they were, new folders among them."""
     old = before.writes if before else {}
     changed = [name for name in {**old, **after.writes} if old.get(name) != after.writes.get(name)]
+    changed += [name for name, mark in after.left.items() if before is None or before.left.get(name) != mark]
     return [*changed, *(folder for folder in after.made if before is None or folder not in before.made)]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from drystone.core.errors import DrystoneError, WorkFailed
 from drystone.ledger import runs
-from drystone.ledger.facts import Code, Status, VersionRegistered
+from drystone.ledger.facts import Code, Status
 from drystone.pipeline import metrics, variables
 from drystone.pipeline.attempts import Attempt, Attempts
 from drystone.pipeline.capture import Capture
@@ -38,7 +38,6 @@ class Committed(NamedTuple):
 
     run: str
     trace: Trace
-    published: tuple[VersionRegistered, ...]
     notes: tuple[str, ...]
 
 
@@ -127,12 +126,14 @@ class Execution:
             run.finish("failed", error=str(problem))
             raise
         tail, keeping = Capture(run, rooms.layout), Keeping(rooms, self._attempts, attempt)
-        with self._attempts.alive(attempt):
-            seen = self._observe(job, run.id, tail, keeping)
+        with self._attempts.alive(attempt), self._attempts.writing(attempt) as note:
+            seen = self._observe(job, run.id, tail, keeping, note)
         rooms.failpoint("ended")
         return self._judge(job, run, attempt, seen, tail, keeping.kept)
 
-    def _observe(self, job: Job, run: str, tail: Capture, keeping: Keeping) -> Observation:
+    def _observe(
+        self, job: Job, run: str, tail: Capture, keeping: Keeping, note: Callable[[str], None]
+    ) -> Observation:
         rooms, settings = self._rooms, self._rooms.settings
         given = variables.constructed(settings.variables, settings.passed) | {
             "DRYSTONE_RUN": run,
@@ -147,6 +148,7 @@ class Execution:
             output=tail.write,
             ignore=rooms.territory.unseen,
             keep=keeping.take,
+            wrote=lambda path: note(rooms.territory.name(path)),
             timeout=job.timeout,
             interrupted=rooms.interrupted,
         )
@@ -165,7 +167,12 @@ class Execution:
         found = account.findings()
         status, error = _ending(job, seen)
         try:
-            error = error or _consumption(job.step, found) or job.objection(found) or _change(job.step, found)
+            error = (
+                error
+                or _consumption(job.step, found)
+                or job.objection(found)
+                or _change(job.step, found, observed=not seen.changed)
+            )
             if error is None:
                 trace, notes = self._trace(job, run, seen, found)
                 trace_id = rooms.store.put_bytes(encode(trace))
@@ -177,8 +184,7 @@ class Execution:
         except DrystoneError as problem:
             error = problem
         if error is None:
-            concluded = self._commit.conclude(attempt, trace, trace_id)
-            return Committed(run.id, trace, concluded.published, (*notes, *concluded.notes))
+            return Committed(run.id, trace, (*notes, *self._commit.conclude(attempt, trace, trace_id)))
         if not self._attempts.have_room():
             error = _full(error)
         notes = self._undo(attempt, found, kept)
@@ -199,7 +205,8 @@ class Execution:
         writes = self._commit.store_outputs(found.outputs)
         rooms.failpoint("outputs stored")
         # What the step's own processes recorded as asked for; a parameter may be asked for that is not there.
-        recorded = runs.params(rooms.ledger, run.id)
+        tables = parameters.asked_tables(runs.tags(rooms.ledger, run.id))
+        recorded = {**runs.params(rooms.ledger, run.id), **tables}
         asked = {key: value for key, value in recorded.items() if key in job.now.params or value is None}
         python = step.is_python or any(path.name.startswith("python") for path in seen.reads)
         own = self._present.content(step.path)
@@ -210,6 +217,7 @@ class Execution:
             label=seen.label,
             why=seen.why,
             environment=job.now.stored_environment(python=python),
+            environments={prefix: job.now.stored_installed(prefix) for prefix in found.prefixes},
             python=python,
             variables=dict(job.now.variables),
             reads={**({step.path: own} if own else {}), **found.reads},
@@ -217,9 +225,11 @@ class Execution:
             present=found.present,
             metadata=found.metadata,
             listed=found.listed,
+            scanned=tuple(name for name in found.scanned if name in found.listed),
             params=asked,
             writes=writes,
             made=found.made,
+            left=found.left,
             unrepeatable=_unrepeatable(found),
             run=run.id,
             exit_code=seen.exit_code,
@@ -315,15 +325,17 @@ def _consumption(step: Step, found: Findings) -> DrystoneError | None:
     )
 
 
-def _change(step: Step, found: Findings) -> DrystoneError | None:
+def _change(step: Step, found: Findings, *, observed: bool) -> DrystoneError | None:
     """Nor change what it did not make: each run would start from another state."""
     if not found.modified:
         return None
     name = found.modified[0]
+    read = f"read `{name}` and then wrote it"
+    how = read if observed else f"ran unobserved and may have {read}"
     return WorkFailed(
         f"step `{step.name}` changed `{name}`, which it had not made",
         at=step.path,
-        because=f"it read `{name}` and then wrote it, so each run would start from another state",
+        because=f"it {how}, so each run would start from another state",
         hints=[f"write the result to another path; if it is this step's own, remove it first: `rm {name}`"],
     )
 

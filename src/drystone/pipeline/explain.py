@@ -91,12 +91,16 @@ def differences(
             yield Reason("appeared", f"`{name}` now exists", name)
     written = (*trace.writes, *trace.made)
     for name, listing in trace.listed.items():
-        if (new_listing := present.listing(name, written)) != listing:
+        if (new_listing := present.listing(name, written, scanned=name in trace.scanned)) != listing:
             yield Reason("listing", f"the files in `{name}` are others", name, listing, new_listing)
     for name in sorted({*trace.variables, *now.variables}):
         old, new = trace.variables.get(name), now.variables.get(name)
         if old != new:
             yield Reason("variable", f"variable {name} {_shown(old)} -> {_shown(new)}", name, old, new)
+    for prefix, before in trace.environments.items():
+        if before != now.installed(prefix):
+            what = environment_change(store, before, now.stored_installed(prefix))
+            yield Reason("environment", f"environment `{prefix}` changed: {what}", prefix, before)
     environment = now.environment(python=trace.python)
     if trace.environment != environment:
         what = environment_change(store, trace.environment, now.stored_environment(python=trace.python))
@@ -120,7 +124,9 @@ def environment_change(store: ObjectStore, before: str, after: str) -> str:
         old, new = (_flat(msgspec.json.decode(store.read(which))) for which in (before, after))
     except (DrystoneError, msgspec.MsgspecError):
         return f"{short(before)} -> {short(after)}"
-    changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key) and key != "records"]
+    if not changed:
+        return "files of packages are others, of the same versions"
     texts = [f"{key} {old.get(key, 'absent')} -> {new.get(key, 'absent')}" for key in changed[:_SHOWN]]
     if len(changed) > _SHOWN:
         texts.append(f"{len(changed) - _SHOWN} more")

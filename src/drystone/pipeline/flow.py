@@ -58,7 +58,7 @@ class Flow:
     @classmethod
     def of(cls, traces: Mapping[str, Trace]) -> Flow:
         """The flow that traces tell of."""
-        return cls({step: trace.writes for step, trace in traces.items()})
+        return cls({step: (*trace.writes, *trace.left) for step, trace in traces.items()})
 
     def sources(self, lookups: Lookups, *, listings: bool = True) -> dict[str, str]:
         """Steps that wrote something of what was looked at, each with one such path."""
@@ -134,7 +134,8 @@ def circle(name: str, lookups: Lookups, writes: Iterable[str], traces: Mapping[s
         traces: of the other steps.
     """
     others = {other: trace for other, trace in traces.items() if other != name}
-    ours, flow = Flow({name: writes}), Flow.of(others)
+    # Outside of the project steps may well share what they keep for later, such as compiled code.
+    ours, flow = Flow({name: writes}), Flow({other: trace.writes for other, trace in others.items()})
     pending = [(giver, giver, taken) for giver, taken in flow.sources(lookups, listings=False).items()]
     seen: set[str] = set()
     while pending:
@@ -152,8 +153,10 @@ def circle(name: str, lookups: Lookups, writes: Iterable[str], traces: Mapping[s
 
 
 def _above(name: str) -> Iterator[str]:
-    """The folders that hold a path, the root last."""
-    while "/" in name:
+    """The folders that hold a path, the root last; of a path outside, those below `/`."""
+    inside = not name.startswith("/")
+    while name.rfind("/") > 0:
         name = name.rpartition("/")[0]
         yield name
-    yield "."
+    if inside:
+        yield "."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -28,7 +29,8 @@ class Keeping:
     def take(self, path: Path) -> None:
         """Keep a file or link of the project. The command waits meanwhile."""
         rooms = self._rooms
-        if rooms.territory.owner(path) != "project" or (path.is_dir() and not path.is_symlink()):
+        nothing = not os.path.lexists(path) or (path.is_dir() and not path.is_symlink())
+        if nothing or rooms.territory.owner(path) != "project":
             return
         try:
             entry = store_path(rooms.store, path, known=rooms.index)

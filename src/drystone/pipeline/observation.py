@@ -31,8 +31,8 @@ class Observation(msgspec.Struct, frozen=True):
             whether or not they still exist.
         removed: paths unlinked, rmdir-ed or renamed away, and not written again.
         label: `proven` everything was seen; `partial` it could not be, or processes were left behind;
-            `impure` the command connected to something other than loopback or a Unix socket. What is
-            both is `partial`.
+            `impure` the command connected to another machine, or to a service of this one that it had not
+            started itself. What is both is `partial`.
         why: what there is to say, clauses joined by "; ": always for a label other than `proven`, and for a
             setuid program, which gets no privileges under observation.
         seconds: wall time until the command itself ended.
@@ -40,6 +40,9 @@ class Observation(msgspec.Struct, frozen=True):
         peak: resident bytes of the largest process.
         present: paths whose existence or metadata was looked up, that existed (directories above the
             workspace left out). May overlap `reads`.
+        changed: only of a command that ran unobserved: those of `writes` that were there before. Nobody saw
+            whether it read them first.
+        scanned: those of `listed` that only Python's imports listed.
     """
 
     exit_code: int
@@ -55,3 +58,5 @@ class Observation(msgspec.Struct, frozen=True):
     cpu: float
     peak: int
     present: frozenset[Path] = frozenset()
+    changed: frozenset[Path] = frozenset()
+    scanned: frozenset[Path] = frozenset()

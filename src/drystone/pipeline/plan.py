@@ -7,6 +7,7 @@ from drystone.pipeline.explain import Reason, sentence
 from drystone.pipeline.flow import Flow, Lookups
 from drystone.pipeline.results import Listener, RunOptions, StepFinished, StepResult
 from drystone.pipeline.situation import Situation
+from drystone.pipeline.trace import Trace
 
 
 def plan(
@@ -21,16 +22,16 @@ def plan(
     changing: dict[str, list[str]] = {}
     results = []
     for name in flow.order(selected, {name: trace for name, trace in remembered.items() if name in selected}):
-        decision = situation.lookup.decide(steps[name], situation.lock, situation.now)
+        decision = situation.decide(steps[name])
         reasons = decision.reasons
         if options.force and (not wanted or name in wanted):
             reasons = (Reason("forced", "`--force` was given", name),)
         sources = Flow(changing).sources(Lookups.of(remembered[name])) if name in remembered else {}
         if reasons:
-            changing[name] = list(remembered[name].writes) if name in remembered else []
+            changing[name] = _written(remembered.get(name))
             results.append(StepResult(name, "would-run", because=sentence(reasons), reasons=reasons))
         elif sources:
-            changing[name] = list(remembered[name].writes)
+            changing[name] = _written(remembered[name])
             reasons = tuple(
                 Reason("upstream", f"`{other}` may change `{path}`", path) for other, path in sources.items()
             )
@@ -39,3 +40,7 @@ def plan(
             results.append(StepResult(name, "would-restore" if decision.restore else "unchanged"))
         listener(StepFinished(results[-1]))
     return results
+
+
+def _written(trace: Trace | None) -> list[str]:
+    return [*trace.writes, *trace.left] if trace is not None else []

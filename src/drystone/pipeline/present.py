@@ -21,8 +21,8 @@ class Present:
     Args:
         territory: names paths.
         index: remembers contents.
-        steps: paths of the step files; to list `steps/` is not to depend on which steps there are,
-            because Python lists a script's folder at its first import.
+        steps: paths of the step files; Python lists a script's folder at its first import, which is not to
+            depend on which steps there are.
     """
 
     def __init__(self, territory: Territory, index: StatIndex, steps: frozenset[str]) -> None:
@@ -65,7 +65,7 @@ class Present:
         kind = "exec" if status.st_mode & stat.S_IXUSR else "file"
         return kind if read else f"{kind} {status.st_size}"
 
-    def listing(self, name: str, without: Iterable[str]) -> str | None:
+    def listing(self, name: str, without: Iterable[str], *, scanned: bool = False) -> str | None:
         """The id of the sorted names in a folder, None where there is no readable folder.
 
         Not counted are tools' folders, and what makes the listing depend on the step that asks.
@@ -73,19 +73,31 @@ class Present:
         Args:
             name: the folder.
             without: paths whose presence below the folder is the doing of the step that asks.
+            scanned: whether Python asks, in order to import: then steps do not count.
         """
         path = self._territory.path(name)
         try:
             with os.scandir(path) as entries:
-                names = {entry.name for entry in entries if self._counts(Path(entry.path))}
+                names = {entry.name for entry in entries if self._counts(Path(entry.path), scanned)}
         except OSError:
             return None
         inside = "" if name == "." else f"{name}/"
         own = {other[len(inside) :].split("/", 1)[0] for other in without if other.startswith(inside)}
         return hash_bytes("\n".join(sorted(names - own)).encode("utf-8", "surrogateescape"))
 
-    def _counts(self, path: Path) -> bool:
-        return self._territory.owner(path) != "nobody" and self._territory.name(path) not in self._steps
+    def _counts(self, path: Path, scanned: bool) -> bool:
+        if not path.is_relative_to(self._territory.root):
+            return not path.name.startswith(".")
+        counts = self._territory.owner(path) not in ("nobody", "repository") or ".git" in path.parent.parts
+        return counts and not (scanned and self._territory.name(path) in self._steps)
+
+    def mark(self, name: str) -> str | None:
+        """By what a file outside of the project is known again; None where there is none."""
+        try:
+            status = self._territory.path(name).stat()
+        except OSError:
+            return None
+        return f"{status.st_size} {status.st_mtime_ns}" if stat.S_ISREG(status.st_mode) else None
 
     def output(self, name: str) -> LockedPath | None:
         """What stands at a path of the project, None where there is nothing."""

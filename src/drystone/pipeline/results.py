@@ -44,7 +44,7 @@ class StepResult(msgspec.Struct, frozen=True, omit_defaults=True):
         because: why, in one clause.
         reasons: the differences behind it.
         run: its execution in this `drystone run`.
-        published: versions that it registered.
+        published: versions that it made, registered when all steps had come to rest.
         notes: sentences about what else a person should know.
         error: what failed.
         tail: the last lines that a failed step printed.
@@ -88,7 +88,14 @@ class StepFinished(msgspec.Struct, frozen=True):
     result: StepResult
 
 
-Event = StepStarted | StepWaiting | StepFinished
+class StepRegistered(msgspec.Struct, frozen=True):
+    """What a step made has become versions, all steps having come to rest."""
+
+    step: str
+    published: tuple[VersionRegistered, ...]
+
+
+Event = StepStarted | StepWaiting | StepFinished | StepRegistered
 Listener = Callable[[Event], None]
 
 

@@ -17,6 +17,7 @@ from drystone.objects.store import ObjectStore
 from drystone.pipeline.settings import PipelineSettings
 from drystone.pipeline.steps import interpreter
 from drystone.pipeline.territory import Territory
+from drystone.tracking import environment
 from drystone.tracking.recorder import Recorder
 from drystone.workspace.git import Git
 from drystone.workspace.statindex import StatIndex
@@ -82,9 +83,8 @@ class Rooms:
     @cached_property
     def territory(self) -> Territory:
         """Whose a path is."""
-        own, base = self.interpreter.absolute(), self.interpreter.resolve()
-        prefixes = [python.parent.parent for python in (own, base)]
-        return Territory(self.layout.root, prefixes, self.settings.variables.get("TMPDIR"))
+        own = environment.stood_for(self.interpreter)
+        return Territory(self.layout.root, own, self.settings.variables.get("TMPDIR"))
 
     @cached_property
     def index(self) -> StatIndex:

@@ -9,10 +9,11 @@ from drystone.objects.listing import Stamp, stamp
 from drystone.pipeline.attempts import Attempts
 from drystone.pipeline.circumstances import Circumstances
 from drystone.pipeline.commit import Commit
-from drystone.pipeline.lookup import Candidate, Lookup
+from drystone.pipeline.explain import Reason
+from drystone.pipeline.lookup import Candidate, Decision, Lookup
 from drystone.pipeline.present import Present
 from drystone.pipeline.rooms import Rooms
-from drystone.pipeline.steps import Discovery
+from drystone.pipeline.steps import Discovery, Step
 from drystone.pipeline.trace import Trace
 from drystone.workspace import lockfile
 from drystone.workspace.lockfile import Lock
@@ -58,6 +59,18 @@ class Situation:
         traces = {name: self.lookup.remembered(step, lock) for name, step in self.found.steps.items()}
         return {name: trace for name, trace in traces.items() if trace is not None}
 
+    def decide(self, step: Step) -> Decision:
+        """Whether a step must run: also if what it left outside of the project is needed and not there."""
+        decision = self.lookup.decide(step, self.lock, self.now)
+        left = decision.candidate.trace.left if decision.candidate is not None else {}
+        for name in left:
+            for other, trace in self.remembered.items():
+                needed = other != step.name and (name in trace.reads or name in trace.present)
+                if needed and self.present.mark(name) != left[name]:
+                    text = f"`{name}`, which `{other}` reads, is not what it left there"
+                    return Decision((Reason("gone", text, name),))
+        return decision
+
     def remember(self, step: str, trace: Trace) -> None:
         """A step has a new last trace."""
         self.remembered[step] = trace
@@ -67,7 +80,7 @@ class Situation:
         trace, lock = candidate.trace, self.lock
         in_place = all(lock.paths.get(name) == output for name, output in trace.writes.items())
         if lock.steps.get(step) != candidate.id or not in_place:
-            self.commit.publish(trace)
+            self.commit.owe(trace, candidate.id)
             self.commit.lock(trace, candidate.id, self.remembered[step].writes)
         self.remember(step, trace)
 

@@ -33,9 +33,12 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
         present: paths that it looked for and found, without reading them.
         metadata: of the project's paths among `reads` and `present`, what looking at them tells.
         listed: for each folder whose names it read, the id of those names (`present.py`).
+        scanned: those of `listed` that only Python's imports listed.
         params: the parameters that it asked for, by dotted key; None for one that was not there.
         writes: what it left behind.
         made: folders that it made or made sure of.
+        environments: of each other interpreter whose modules it read, by its prefix, what is installed there.
+        left: files that it left outside of the project, each with its size and time (`Present.mark`).
         unrepeatable: why this trace never stands in for an execution, else "".
         run: the run that this is the trace of.
         seconds: wall time; `cpu` processor seconds; `peak` resident bytes of its largest process.
@@ -63,6 +66,9 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     cpu: float
     peak: int
     metadata: dict[str, str] = {}
+    environments: dict[str, str] = {}
+    left: dict[str, str] = {}
+    scanned: tuple[str, ...] = ()
     format: int = FORMAT
 
 

@@ -11,9 +11,13 @@ import msgspec
 
 from drystone.pipeline.observation import Observation
 from drystone.pipeline.present import Present
-from drystone.pipeline.territory import Territory
+from drystone.pipeline.territory import Owner, Territory
 from drystone.workspace.lockfile import LockedPath
 
+#: Whose files are inputs when they are read, and whose when they are looked for.
+_READ = frozenset(("project", "outside", "repository", "settings"))
+_OWN = frozenset(("project", "outside"))
+_LOOKED = frozenset(("project", "outside", "repository"))
 #: Times of files are taken from a clock that ticks, ours is not.
 _TICK = 20_000_000
 
@@ -27,12 +31,15 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
         present: paths looked up and found, of which nothing was read.
         metadata: of each of the project's inputs, and paths found there, what `Present.metadata` says.
         listed: folders whose names were read, with the id of those names.
+        scanned: those that only Python's imports listed.
         outputs: paths that it wrote and that are there.
         made: folders that it made or made sure of.
         modified: inputs that it then wrote.
         edited: inputs that somebody else changed, made or removed while it ran.
         consumed: files of the project that it removed and had not made.
         beyond: files that it left outside the project, where they are not kept.
+        left: those and what it left in folders for temporary files, with `Present.mark`.
+        prefixes: of other interpreters than the project's whose modules it read.
     """
 
     reads: dict[str, str]
@@ -40,12 +47,15 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True):
     present: tuple[str, ...]
     metadata: dict[str, str]
     listed: dict[str, str]
+    scanned: tuple[str, ...]
     outputs: tuple[str, ...]
     made: tuple[str, ...]
     modified: tuple[str, ...]
     edited: tuple[str, ...]
     consumed: tuple[str, ...]
     beyond: tuple[str, ...]
+    left: dict[str, str]
+    prefixes: tuple[str, ...]
 
 
 def is_asset_part(name: str) -> bool:
@@ -88,35 +98,44 @@ class Account:
         self._modified: set[str] = set()
         self._edited: set[str] = set()
         self._consumed: set[str] = set()
+        self._prefixes: set[str] = set()
+        self._reached = tuple(self._linked())
 
     def findings(self) -> Findings:
         """Everything that counts, sorted."""
         for path, opened in self._seen.reads.items():
             self._read(path, opened)
+        self._changes()
         files, folders = self._written()
         outputs = sorted({unit(name) for name in files})
-        own = {*outputs, *map(self._territory.name, self._seen.writes | self._seen.removed)}
+        touched = [path for path in self._seen.writes | self._seen.removed if self._owner(path) in _OWN]
+        own = {*outputs, *map(self._territory.name, touched)}
         self._removals()
-        found = sorted(self._found(own))
+        found, left = sorted(self._found(own)), dict(sorted(self._left()))
         return Findings(
             reads=dict(sorted(self._reads.items())),
             absent=tuple(sorted(self._absent(own))),
             present=tuple(found),
             metadata=dict(self._metadata(found)),
             listed=dict(sorted(self._listed(own))),
+            scanned=tuple(sorted(map(self._territory.name, self._seen.scanned))),
             outputs=tuple(outputs),
             made=tuple(sorted(folders)),
             modified=tuple(sorted(self._modified)),
             edited=tuple(sorted(self._edited)),
             consumed=tuple(sorted(self._consumed)),
-            beyond=tuple(sorted(self._beyond())),
+            beyond=tuple(sorted(name for name in left if not self._territory.is_temporary(Path(name)))),
+            left=left,
+            prefixes=tuple(sorted(self._prefixes)),
         )
 
     def _read(self, path: Path, opened: tuple[int, int, int, int, int]) -> None:
         source = self._territory.source(path)
         path = source or path
-        owner = self._territory.owner(path)
-        if owner not in ("project", "outside"):
+        owner = self._owner(path)
+        if owner == "environment" and (prefix := self._territory.prefix(path)) is not None:
+            self._prefixes.add(self._territory.name(prefix))
+        if owner not in _READ:
             return
         name = self._territory.name(path)
         try:
@@ -141,6 +160,20 @@ class Account:
         else:
             self._edited.add(name)
 
+    def _owner(self, path: Path) -> Owner:
+        """As the territory says; what a link of the project leads to is meant, however hidden it is."""
+        owner = self._territory.owner(path)
+        hidden = owner in ("settings", "nobody") and f"{path}/".startswith(self._reached or ("\0",))
+        return "outside" if hidden else owner
+
+    def _linked(self) -> Iterator[str]:
+        """Where links of the project lead to that are hidden outside of it."""
+        for path in self._seen.reads:
+            if self._territory.owner(path) == "project" and path.is_symlink():
+                target = Path(os.path.realpath(path))
+                if self._territory.owner(target) == "settings" or "/.cache/" in str(target):
+                    yield f"{target}/"
+
     def _vanished(self, name: str, path: Path, in_project: bool) -> None:
         if path not in self._seen.removed:
             self._edited.add(name)
@@ -160,11 +193,21 @@ class Account:
                 files.add(self._territory.name(path))
         return files, folders
 
-    def _beyond(self) -> Iterator[str]:
+    def _changes(self) -> None:
+        """Whoever ran unobserved may have read what it then changed."""
+        for path in self._seen.changed:
+            name = self._territory.name(path)
+            if self._territory.owner(path) != "project" or not stat.S_ISREG(_mode(path)):
+                continue
+            if name in self._kept and self._present.is_output(name, self._kept[name]):
+                self._unmodified.add(path)
+            elif name not in self._previous:
+                self._modified.add(name)
+
+    def _left(self) -> Iterator[tuple[str, str]]:
         for path in self._seen.writes - self._unmodified:
-            outside = self._territory.owner(path) == "outside" and not self._territory.is_temporary(path)
-            if outside and stat.S_ISREG(_mode(path)):
-                yield str(path)
+            if self._owner(path) == "outside" and (mark := self._present.mark(str(path))) is not None:
+                yield str(path), mark
 
     def _removals(self) -> None:
         for path in self._seen.removed - self._seen.writes:
@@ -176,7 +219,7 @@ class Account:
     def _absent(self, own: set[str]) -> Iterator[str]:
         for path in self._seen.absent:
             name = self._territory.name(path)
-            if self._territory.owner(path) in ("project", "outside"):
+            if self._owner(path) in _LOOKED:
                 if not self._present.exists(name):  # made and removed again, perhaps
                     yield name
                 elif name not in own:
@@ -187,10 +230,7 @@ class Account:
         implied = {folder for name in (*self._reads, *own) for folder in _above(name)}
         for path in self._seen.present:
             name = self._territory.name(path)
-            if (
-                self._territory.owner(path) in ("project", "outside")
-                and name not in implied | own | self._reads.keys()
-            ):
+            if self._owner(path) in _LOOKED and name not in implied | own | self._reads.keys():
                 if self._present.exists(name):
                     yield name
                 else:
@@ -199,18 +239,18 @@ class Account:
     def _metadata(self, found: Iterable[str]) -> Iterator[tuple[str, str]]:
         for names, read in ((sorted(self._reads), True), (found, False)):
             for name in names:
-                told = None if name.startswith("/") else self._present.metadata(name, read=read)
-                if told is not None:
+                told = self._present.metadata(name, read=read)
+                if told is not None and self._owner(self._territory.path(name)) in ("project", "outside"):
                     yield name, told
 
     def _listed(self, own: set[str]) -> Iterator[tuple[str, str]]:
         for path in self._seen.listed:
             name = self._territory.name(path)
-            owner = self._territory.owner(path)
+            owner = self._owner(path)
             if owner == "outside" and any(other.startswith(f"{name}/") for other in own):
                 continue  # a folder for scratch, such as /tmp
-            if owner in ("project", "outside"):
-                listing = self._present.listing(name, own)
+            if owner in _LOOKED:
+                listing = self._present.listing(name, own, scanned=path in self._seen.scanned)
                 if listing is not None:
                     yield name, listing
 

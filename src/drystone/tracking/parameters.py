@@ -15,10 +15,12 @@ import msgspec
 
 from drystone.core.errors import NotFound, ProjectInvalid
 from drystone.core.suggest import similar
-from drystone.ledger.facts import Scalar
+from drystone.ledger.facts import Fact, Params, Scalar, Tags
 
 #: Stands for the names in a table: `train.*`.
 NAMES = "*"
+#: Begins the tags that say which tables' names a run asked for.
+ASKED = "drystone.asked."
 FILES = ("params.toml", "params.json", "params.yaml", "params.yml")
 
 
@@ -75,6 +77,22 @@ def answers(values: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
         else:
             found[prefix + key] = leaf(value)
     return found
+
+
+def asked(run: str, values: Mapping[str, Scalar], now: int) -> list[Fact]:
+    """What was asked for as facts: parameters, and as tags, for they are none, the names in tables."""
+    tables = {f"{ASKED}{key}": str(value) for key, value in values.items() if _is_table(key)}
+    plain = {key: value for key, value in values.items() if not _is_table(key)}
+    return [*([Params(run, plain)] if plain else []), *([Tags(run, tables, now)] if tables else [])]
+
+
+def asked_tables(tags: Mapping[str, str]) -> dict[str, Scalar]:
+    """The names in tables that a run asked for, by `table.*`, from its tags."""
+    return {key.removeprefix(ASKED): value for key, value in tags.items() if key.startswith(ASKED)}
+
+
+def _is_table(key: str) -> bool:
+    return key == NAMES or key.endswith(f".{NAMES}")
 
 
 def _names(values: Mapping[str, Any]) -> str:

@@ -17,19 +17,54 @@ from drystone.pipeline.observer.network import beyond
 from .conftest import ENVIRONMENT
 from .seen import Run
 
+SERVER = """
+import os, socket
+tcp = socket.create_server(("127.0.0.1", 0))
+local = socket.socket(socket.AF_UNIX); local.bind("socket"); local.listen()
+hidden = socket.socket(socket.AF_UNIX); hidden.bind("\\0drystone-%d" % os.getpid()); hidden.listen()
+udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); udp.bind(("::1", 0))
+port, name, datagrams = tcp.getsockname()[1], hidden.getsockname(), udp.getsockname()[1]
+"""
+CLIENT = """
+socket.create_connection(("127.0.0.1", port)).sendall(b"x")
+socket.socket(socket.AF_UNIX).connect(os.path.abspath("socket"))
+socket.socket(socket.AF_UNIX).connect("socket")
+socket.socket(socket.AF_UNIX).connect(name)
+socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).connect(("::1", datagrams))
+"""
 
-def test_loopback_and_unix_sockets_are_no_network(python: Run, tmp_path: Path) -> None:
+
+def test_servers_of_the_command_itself_are_no_network(python: Run) -> None:
+    seen = python(
+        f"{SERVER}\nif os.fork(): os._exit(os.waitstatus_to_exitcode(os.wait()[1]))\n"
+        "for end in (tcp, local, hidden, udp): end.close()\n"
+        f"{CLIENT}"
+    )
+    assert (seen.all.exit_code, seen.all.label, seen.all.why, seen.output) == (0, "proven", "", b"")
+
+
+def test_where_nobody_serves_nothing_answers(python: Run) -> None:
+    seen = python(
+        "import socket\n"
+        "for place in (('127.0.0.1', 1), ('127.0.0.1', 9)):\n"
+        "    try: socket.create_connection(place)\n"
+        "    except ConnectionRefusedError: pass\n"
+        "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'', ('127.0.0.1', 9))\n"
+        "try: socket.socket(socket.AF_UNIX).connect('/run/nobody')\n"
+        "except FileNotFoundError: pass"
+    )
+    assert (seen.all.exit_code, seen.all.label, seen.output) == (0, "proven", b"")
+
+
+def test_a_service_that_was_there_before_is_impure(python: Run, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as local:
         local.bind(str(tmp_path / "socket"))
         local.listen()
-        seen = python(
-            "import socket\n"
-            f"socket.create_connection(('127.0.0.1', {server.getsockname()[1]})).sendall(b'x')\n"
-            f"socket.socket(socket.AF_UNIX).connect({str(tmp_path / 'socket')!r})\n"
-            "socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).connect(('::1', 9))\n"
-            "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'', ('127.0.0.1', 9))"
-        )
-    assert (seen.all.exit_code, seen.all.label, seen.output) == (0, "proven", b"")
+        port = server.getsockname()[1]
+        tcp = python(f"import socket; socket.create_connection(('127.0.0.1', {port}))")
+        unix = python(f"import socket; socket.socket(socket.AF_UNIX).connect({str(tmp_path / 'socket')!r})")
+    assert (tcp.all.label, tcp.all.why) == ("impure", f"it connected to port {port} of this machine")
+    assert (unix.all.label, unix.all.why) == ("impure", f"it connected to the socket {tmp_path / 'socket'}")
 
 
 @pytest.mark.parametrize(

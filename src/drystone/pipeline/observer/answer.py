@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 from collections.abc import Callable
 
 from drystone.pipeline.observer.calls import Calls, Gone
 from drystone.pipeline.observer.memory import Memory, Unreadable
+from drystone.pipeline.observer.network import Services
 from drystone.pipeline.observer.record import Record
 from drystone.pipeline.observer.seccomp import ARGUMENT, NOTIFICATION, RECEIVE, SEND, Listener, continuing
 from drystone.pipeline.observer.syscalls import Machine
@@ -16,13 +16,15 @@ from drystone.pipeline.observer.syscalls import Machine
 _HEAD = 256
 
 
-def answerer(listener: Listener, memory: Memory, machine: Machine, record: Record) -> Callable[[], None]:
+def answerer(
+    listener: Listener, memory: Memory, machine: Machine, record: Record, services: Services
+) -> Callable[[], None]:
     """A function that answers one notification, and waits for it where there is none.
 
     An import of a large library makes ten thousand calls, nearly all below an ignored prefix: these are
     recognised by their first bytes and cost four system calls and no look at the file.
     """
-    calls = Calls(record, memory, listener)
+    calls = Calls(record, memory, listener, services)
     plans = {
         number: (0 if call.path is None else ARGUMENT + call.path, getattr(calls, call.act), call)
         for number, call in machine.calls.items()
@@ -56,7 +58,9 @@ def answerer(listener: Listener, memory: Memory, machine: Machine, record: Recor
         except Unreadable as error:
             record.unseen[f"`{error.comm}` does not let itself be observed"] = None
         finally:
-            with contextlib.suppress(OSError):  # the caller was killed meanwhile
+            try:  # noqa: SIM105  a thousand times, each with what the caller left of the caches
                 ioctl(fd, SEND, response)
+            except OSError:
+                pass  # the caller was killed meanwhile
 
     return answer

@@ -12,11 +12,11 @@ from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG, S_ISUID
 
 from drystone.pipeline.observer import memory
 from drystone.pipeline.observer.memory import Memory
-from drystone.pipeline.observer.network import beyond
+from drystone.pipeline.observer.network import Services, beyond
 from drystone.pipeline.observer.paths import Found, Links, Resolver
 from drystone.pipeline.observer.record import Record
 from drystone.pipeline.observer.seccomp import ARGUMENT, Listener
-from drystone.pipeline.observer.syscalls import Call
+from drystone.pipeline.observer.syscalls import IMPORTS, Call
 
 Data = tuple[int, ...]
 
@@ -25,6 +25,7 @@ _AT_REMOVEDIR, _AT_EMPTY_PATH, _AT_SYMLINK_FOLLOW = 0x200, 0x1000, 0x400
 _RENAME_NOREPLACE, _RENAME_EXCHANGE = 1, 2
 _RESOLVE_IN_ROOT = 0x10
 _SCRIPT_DEPTH, _HEADER, _ELF_32 = 5, 256, b"\x7fELF\x01"
+_IMPORTS = IMPORTS & 0xFFFFFFFF
 _DELETED = b" (deleted)"
 _SETTLED = 50_000
 
@@ -36,13 +37,15 @@ class Gone(Exception):
 class Calls:
     """One method per `Call.act`, taking the unpacked notification; with one path, the call and it as well."""
 
-    def __init__(self, record: Record, memory: Memory, listener: Listener) -> None:
+    def __init__(self, record: Record, memory: Memory, listener: Listener, services: Services) -> None:
         self._record = record
+        self._services = services
         self._memory = memory
         self._listener = listener
         self._resolver = Resolver()
         # absolute spellings that cannot tell anything new until a name changes
         self._looked_up: set[bytes] = set()
+        self._importing: set[int] = set()  # threads
         self._read: set[bytes] = set()
 
     # ── one path ──────────────────────────────────────────────────────────────────────────────────
@@ -64,6 +67,9 @@ class Calls:
         self._open(call, data, path, flags)
 
     def looked_up(self, call: Call, data: Data, path: bytes) -> None:
+        if call.directory is not None and data[ARGUMENT + call.directory] & 0xFFFFFFFF == _IMPORTS:
+            self._importing ^= {data[1]}
+            return
         if path in self._looked_up:
             return
         flags = data[ARGUMENT + call.extra] if call.extra is not None else 0
@@ -77,7 +83,7 @@ class Calls:
         if found.stat is not None and S_ISREG(found.stat.st_mode):
             if data[ARGUMENT + 1]:
                 self._record.read(found.path, found.stat)
-            self._record.write(found.path)
+            self._record.overwrite(found.path)
 
     def mode_changed(self, call: Call, data: Data, path: bytes) -> None:
         assert call.extra is not None
@@ -139,13 +145,14 @@ class Calls:
     def exited(self, data: Data) -> None:
         self._record.peak = max(self._record.peak, memory.peak(data[1]))
         self._memory.drop(data[1])
+        self._importing.discard(data[1])
 
     # ── descriptors and addresses ─────────────────────────────────────────────────────────────────
 
     def listed(self, data: Data) -> None:
         path = memory.link(data[1], f"fd/{data[ARGUMENT]}")
-        if path is not None and self._listener.is_waiting(data[0]):
-            self._record.lists(path)
+        if path is not None and self._record.scope.matters(path) and self._listener.is_waiting(data[0]):
+            (self._record.scans if data[1] in self._importing else self._record.lists)(path)
 
     def connected(self, data: Data) -> None:
         self._speak(data, data[ARGUMENT + 1], data[ARGUMENT + 2])
@@ -250,7 +257,7 @@ class Calls:
         elif not os.access(found.path, os.W_OK):
             self._record.exists(found.path)
         elif flags & os.O_TRUNC:
-            self._record.write(found.path)
+            self._record.overwrite(found.path)
         else:
             self._record.change(found.path, found.stat)
 
@@ -283,8 +290,8 @@ class Calls:
                 self._record.read(path, stat)
         for path, _, _ in moves:
             self._record.remove(path)
-        for _, path, _ in moves:
-            self._record.write(path)
+        for _, path, stat in moves:
+            (self._record.write if S_ISDIR(stat.st_mode) else self._record.overwrite)(path)
         self._names_changed()
 
     def _may_replace(self, source: Found, target: Found, flags: int) -> bool:
@@ -342,7 +349,7 @@ class Calls:
 
     def _speak(self, data: Data, address: int, size: int) -> None:
         sockaddr = self._memory.read(data[1], address, min(size & 0xFFFFFFFF, 128)) if address else b""
-        where = beyond(sockaddr)
+        where = beyond(sockaddr) or self._services.foreign(data[1], sockaddr)
         if where is not None and self._listener.is_waiting(data[0]):
             self._record.addresses[where] = None
 

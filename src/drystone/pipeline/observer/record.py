@@ -64,19 +64,32 @@ class Scope:
 class Record:
     """The sets of an Observation as they grow; told resolved paths, before the call happens."""
 
-    def __init__(self, scope: Scope, keep: Callable[[Path], None] | None = None) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        keep: Callable[[Path], None] | None = None,
+        wrote: Callable[[Path], None] | None = None,
+    ) -> None:
         self.scope = scope
         self._keep = keep
+        self._wrote = wrote
         self.reads: dict[bytes, Stat] = {}
         self.absent: set[bytes] = set()
         self.present: set[bytes] = set()
         self.listed: set[bytes] = set()
+        self.scanned: set[bytes] = set()
         self.writes: set[bytes] = set()
         self.removed: set[bytes] = set()
         self.addresses: dict[str, None] = {}
         self.unseen: dict[str, None] = {}
         self.notes: dict[str, None] = {}
         self.peak = 0
+        self.changed: set[bytes] = set()
+
+    def begins(self) -> None:
+        """The command is observed: from here on `wrote` tells all."""
+        if self._wrote is not None:
+            self._wrote(Path(os.fsdecode(self.scope.root)))
 
     def read(self, path: bytes, stat: os.stat_result) -> None:
         """A file's content, or a link's target, is about to be read; what may not be is merely present."""
@@ -107,13 +120,31 @@ class Record:
         if path not in self.writes and self.scope.matters(path):
             self.listed.add(path)
 
+    def scans(self, path: bytes) -> None:
+        """A Python is about to read a directory's names in order to import from it."""
+        if path not in self.writes and self.scope.matters(path):
+            self.scanned.add(path)
+
     def write(self, path: bytes) -> None:
         """A path is about to be created or changed."""
         if self.scope.matters(path):
             if path in self.reads:
                 self._lose(path)
+            if self._wrote is not None and path not in self.writes and self.scope.is_inside(path):
+                self._wrote(Path(os.fsdecode(path)))
             self.writes.add(path)
             self.removed.discard(path)
+
+    def overwrite(self, path: bytes) -> None:
+        """A path is about to be made anew, whatever stands there."""
+        if self.scope.matters(path):
+            self._lose(path)
+            self.write(path)
+
+    def keep_all(self, paths: Iterable[bytes]) -> None:
+        """Nobody will be told what is about to be lost: any of these may be."""
+        for path in paths:
+            self._lose(path)
 
     def change(self, path: bytes, stat: os.stat_result) -> None:
         """A path is about to be changed in part: the result depends on what was there."""

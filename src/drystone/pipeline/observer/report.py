@@ -29,7 +29,7 @@ def report(record: Record, kept: Kept, ended: Ended, seconds: float) -> Observat
         ended="signal" if killed and ended == "exited" else ended,
         reads={_path(path): stat for path, stat in record.reads.items()},
         absent=_paths(record.absent),
-        listed=_paths(record.listed),
+        listed=_paths(record.listed | record.scanned),
         writes=_paths(record.writes),
         removed=_paths(record.removed),
         label=_label(record),
@@ -38,6 +38,8 @@ def report(record: Record, kept: Kept, ended: Ended, seconds: float) -> Observat
         cpu=kept.processor,
         peak=peak,
         present=_paths(record.present),
+        scanned=_paths(record.scanned - record.listed),
+        changed=_paths(record.changed),
     )
 
 

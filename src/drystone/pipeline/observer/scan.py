@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from stat import S_IFMT, S_ISDIR
+from collections.abc import Iterator
+from stat import S_IFMT, S_ISDIR, S_ISLNK, S_ISREG
 
 from drystone.pipeline.observer.record import Scope
 
+_LARGE = 1 << 26
 _SKIPPED = (b".venv", b".git")
 
 Snapshot = dict[bytes, tuple[int, ...]]
@@ -40,6 +42,13 @@ def snapshot(scope: Scope) -> Snapshot:
                     kind = S_IFMT(stat.st_mode)
                     seen[path] = (kind, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
     return seen
+
+
+def small(seen: Snapshot) -> Iterator[bytes]:
+    """The files and links that are not too large to be kept in case they get lost."""
+    for path, state in seen.items():
+        if (S_ISREG(state[0]) or S_ISLNK(state[0])) and state[2] <= _LARGE:
+            yield path
 
 
 def difference(before: Snapshot, after: Snapshot) -> tuple[set[bytes], set[bytes]]:

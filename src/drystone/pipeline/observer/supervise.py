@@ -17,9 +17,10 @@ from drystone.pipeline.observer import memory
 from drystone.pipeline.observer.answer import answerer
 from drystone.pipeline.observer.interpreters import STARTUP, hastened
 from drystone.pipeline.observer.keeper import Kept, Launch, children, start
+from drystone.pipeline.observer.network import Services
 from drystone.pipeline.observer.record import Record, Scope
 from drystone.pipeline.observer.report import report
-from drystone.pipeline.observer.scan import difference, snapshot
+from drystone.pipeline.observer.scan import difference, small, snapshot
 from drystone.pipeline.observer.seccomp import Installer, Listener
 from drystone.pipeline.observer.syscalls import Machine, here
 
@@ -48,6 +49,7 @@ def observe(
     errors: Callable[[bytes], None] | None = None,
     ignore: Iterable[Path] = (),
     keep: Callable[[Path], None] | None = None,
+    wrote: Callable[[Path], None] | None = None,
     timeout: float | None = None,
     interrupted: threading.Event | None = None,
     stop_signal: Callable[[], int] = lambda: signal.SIGTERM,
@@ -65,7 +67,8 @@ def observe(
 
     Paths below `ignore`, /proc, /sys, /dev (but for /dev/shm) and the root's `.drystone` are not recorded; a
     prefix that contains `root` does not reach into it. `keep` is told, just before, each file below `root`
-    that the command did not make and is about to remove, to rename, or to change after it has read it.
+    that the command did not make and is about to remove, to rename, or to change; `wrote` the root, if the
+    command is observed, and each path below it that the command is about to write.
 
     After `timeout` seconds, on `interrupted` or KeyboardInterrupt, the process group gets SIGTERM (when
     interrupted, the signal that `stop_signal` then says), and after `grace` seconds, or at a second
@@ -74,13 +77,13 @@ def observe(
     process dies, all of it is killed.
 
     Where observing is not possible the command runs all the same, the observation is partial, and what was
-    written is found by comparing the workspace before and after. An exception that `output` raises is passed
-    on after everything has been killed.
+    written is found by comparing the workspace before and after; `keep` is told all files but large ones. An
+    exception that `output` raises is passed on after everything has been killed.
     """
     if not command:
         raise UsageError("there is no command to run")
     scope = Scope(os.fsencode(root.resolve()), [*ignore, STARTUP])
-    record = Record(scope, keep)
+    record = Record(scope, keep, wrote)
     machine = here()
     installer = Installer(machine) if machine is not None and _kernel() >= _OLDEST_KERNEL else None
     began = time.monotonic()
@@ -101,14 +104,17 @@ def _accompany(kept: Kept, execution: _Execution, machine: Machine | None, recor
     answer = kept.listener()
     if machine is None or isinstance(answer, OSError):
         before = snapshot(record.scope)
+        record.keep_all(small(before))
         kept.go()
         execution.run(None, None)
         record.writes, record.removed = difference(before, snapshot(record.scope))
+        record.changed = {path for path in record.writes if path in before}
         record.unseen[_unobserved(answer)] = None
         return
+    record.begins()
     listener, looked_into = Listener(answer), memory.Memory()
     try:
-        execution.run(listener.fd, answerer(listener, looked_into, machine, record))
+        execution.run(listener.fd, answerer(listener, looked_into, machine, record, Services(kept.keeper)))
     finally:
         looked_into.forget()
         listener.close()

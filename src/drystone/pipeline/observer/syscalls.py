@@ -42,6 +42,9 @@ AT_SYMLINK_NOFOLLOW = 0x100
 # A directory descriptor that is none. The kernel ignores it where the path is absolute, so a process can say
 # with it that a path lies below a prefix that nobody watches; `startup/sitecustomize.py` does.
 UNSEEN = -0x44524F50
+# Another one, given with an absolute path: a Python says that it begins, or ends, to list that directory in
+# order to import from it.
+IMPORTS = -0x44524F51
 
 # What a filter answers with ENOSYS: a ring opens files behind every observer's back, and a call newer than
 # this table might. The x32 numbers lie beyond `LAST`, too.

@@ -11,6 +11,7 @@ import os
 import sys
 
 _MARK = -0x44524F50  # syscalls.UNSEEN, which cannot be imported here
+_IMPORTS = -0x44524F51  # syscalls.IMPORTS
 
 
 def _take_back():  # type: () -> tuple[str, ...]
@@ -58,7 +59,35 @@ def _mark(prefixes):  # type: (tuple[str, ...]) -> None
         with FileIO(path, "r", opener=marked_open) as file:
             return file.read()
 
+    plain_fill = machinery.FileFinder._fill_cache  # type: ignore[attr-defined]
+
+    def marked_fill(self):  # type: (machinery.FileFinder) -> None
+        if not is_unseen(self.path):
+            # that Python looks for modules is not to depend on which steps there are
+            tell(self.path)
+            try:
+                plain_fill(self)
+            finally:
+                tell(self.path)
+            return
+        try:
+            fd = marked_open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError:
+            plain_fill(self)
+            return
+        try:
+            self._path_cache = set(os.listdir(fd))  # type: ignore[attr-defined]  # noqa: PTH208
+        finally:
+            os.close(fd)
+
+    def tell(path):  # type: (str) -> None
+        try:  # noqa: SIM105  contextlib would be imported
+            plain_stat(path, dir_fd=_IMPORTS)
+        except (OSError, ValueError):
+            pass
+
     machinery._path_stat = marked_stat  # type: ignore[attr-defined]
+    machinery.FileFinder._fill_cache = marked_fill  # type: ignore[attr-defined]
     machinery.FileLoader.get_data = marked_read  # type: ignore[method-assign]
 
 
