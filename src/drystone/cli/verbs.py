@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 #: In the order of a project's life; `drystone --help` and `docs/reference/cli.md` follow it.
 VERBS = (
     "status",
+    "init",
     "run",
     "add",
     "checkout",
@@ -29,6 +30,8 @@ VERBS = (
     "doctor",
     "completion",
 )
+#: What git calls for us: left out of `drystone --help`, told at the end of `docs/reference/cli.md`.
+PLUMBING = ("git-merge", "git-hook")
 ALIASES = {"ui": "server"}
 
 
@@ -45,4 +48,5 @@ class Verb(Protocol):
 
 def load(name: str) -> Verb:
     """The module of a verb."""
-    return cast(Verb, importlib.import_module(f"drystone.cli.{ALIASES.get(name, name)}"))
+    module = ALIASES.get(name, name).replace("-", "_")
+    return cast(Verb, importlib.import_module(f"drystone.cli.{module}"))
