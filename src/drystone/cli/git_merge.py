@@ -13,6 +13,7 @@ from drystone.core.ids import short
 if TYPE_CHECKING:
     from drystone.workspace.lockfile import LockedPath
     from drystone.workspace.lockmerge import LockMerge
+    from drystone.workspace.markers import Side
 
 SUMMARY = "merge the lock as git's merge driver, or resolve its conflicts to one side"
 EXAMPLE = "drystone git-merge --theirs data/images"
@@ -92,25 +93,10 @@ def _side(locked: LockedPath | None) -> str:
 
 
 def _resolve(arguments: Namespace, context: Context) -> int:
-    from drystone.objects.atomic import write_atomic
     from drystone.objects.entry import printable
-    from drystone.workspace.lockfile import Lock
-    from drystone.workspace.markers import take
 
-    lock = context.project().layout.lock
-    side = "ours" if arguments.ours else "theirs"
-    names = [_name(word, context) for word in arguments.words]
-    if not lock.exists():
-        raise NotFound("there is no `drystone.lock`")
-    data, resolved = take(lock.read_bytes(), "ours" if arguments.ours else "theirs", names)
-    unknown = [name for name in names if name not in resolved]
-    if unknown or not resolved:
-        what = f" about `{unknown[0]}`" if unknown else ""
-        raise NotFound(f"`drystone.lock` has no conflict{what}")
-    left = b"<<<<<<<" in data
-    if not left:
-        Lock.parse(data)  # before the only copy with both sides is replaced
-    write_atomic(lock, data)
+    side: Side = "ours" if arguments.ours else "theirs"
+    resolved, left = _take(side, [_name(word, context) for word in arguments.words], context)
     if context.json_mode:
         context.json({"side": side, "resolved": [printable(name) for name in resolved], "left": left})
         return 0
@@ -118,6 +104,30 @@ def _resolve(arguments: Namespace, context: Context) -> int:
         context.out(f"{side}  {printable(name)}")
     context.note("other conflicts are left" if left else "go on with `git add drystone.lock`")
     return 0
+
+
+def _take(side: Side, names: list[str], context: Context) -> tuple[tuple[str, ...], bool]:
+    """Resolve conflicts in the lock; which, and whether others are left."""
+    from drystone.objects.atomic import write_atomic
+    from drystone.workspace.ignore import ignore_state
+    from drystone.workspace.lockfile import Lock, guarded
+    from drystone.workspace.markers import read, take
+
+    layout = context.project().layout
+    if not layout.lock.exists():
+        raise NotFound("there is no `drystone.lock`")
+    ignore_state(layout.state)
+    with guarded(layout.lock, layout.guards):
+        data, resolved = take(layout.lock.read_bytes(), side, names)
+        unknown = [name for name in names if name not in resolved]
+        if unknown or not resolved:
+            what = f" about `{unknown[0]}`" if unknown else ""
+            raise NotFound(f"`drystone.lock` has no conflict{what}")
+        left = any(item.clashes for item in read(data))
+        if not left:
+            Lock.parse(data)  # before the only copy with both sides is replaced
+        write_atomic(layout.lock, data)
+    return resolved, left
 
 
 def _name(word: str, context: Context) -> str:

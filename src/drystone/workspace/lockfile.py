@@ -17,7 +17,8 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -181,6 +182,19 @@ def update(path: Path, guards: Path, change: Callable[[Lock], Lock]) -> Lock:
     Raises:
         Corrupt, Conflict, WorkFailed, ProjectInvalid: as `Lock.read` and `write`.
     """
+    with guarded(path, guards):
+        lock = change(Lock.read(path))
+        write(path, lock)
+        return lock
+
+
+@contextmanager
+def guarded(path: Path, guards: Path) -> Iterator[None]:
+    """While this lasts, no other process changes the lock.
+
+    Raises:
+        WorkFailed, ProjectInvalid: the file that is locked cannot be made.
+    """
     try:
         guards.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(guards / "drystone.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -188,9 +202,7 @@ def update(path: Path, guards: Path, change: Callable[[Lock], Lock]) -> Lock:
         raise explained(error, f"`{path.name}` cannot be changed", guards) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        lock = change(Lock.read(path))
-        write(path, lock)
-        return lock
+        yield
     finally:
         os.close(descriptor)
 
