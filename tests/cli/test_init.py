@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,15 +23,30 @@ def sh(folder: Path, *words: str) -> Ended:
     return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture
-def team(repository: Path, git: Git, drystone: Drystone) -> Path:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with the tracked directory `data/images`, the driver installed, everything committed."""
+    root = tmp_path_factory.mktemp("template")
+    program = str(Path(sys.executable).parent / "drystone")
     for name in ("a", "b", "c"):
-        write(repository, name, "old")
-    assert drystone("add", "data/images").returncode == 0
-    assert drystone("init", "--merge-driver").returncode == 0
-    commit(repository, "images")
-    return repository
+        write(root, name, "old")
+    for words in (
+        ("git", "init", "-q", "-b", "main"),
+        (program, "add", "data/images"),
+        (program, "init", "--merge-driver"),
+        ("git", "add", "-A"),
+        ("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "commit", "-qm", "images"),
+    ):
+        ended = sh(root, *words)
+        assert ended.returncode == 0, ended.stderr
+    return root
+
+
+@pytest.fixture
+def team(tmp_path: Path, template: Path) -> Path:
+    """A copy of it, where `git` and `drystone` are called."""
+    shutil.copytree(template, tmp_path, dirs_exist_ok=True, symlinks=True)
+    return tmp_path
 
 
 def write(root: Path, name: str, text: str) -> None:
