@@ -86,6 +86,7 @@ class Pair:
 
     def __init__(self, old: Side | None, new: Side | None, scratch: Path, memory: int) -> None:
         self.sides = {"old": old, "new": new}
+        self._scratch = scratch
         self.connection = duckdb.connect(
             ":memory:",
             config={
@@ -128,6 +129,8 @@ class Pair:
     def close(self) -> None:
         """Let go of the files."""
         self.connection.close()
+        for name in self.sides:
+            (self._scratch / f"parsed-{name}.parquet").unlink(missing_ok=True)
 
     def _scan(self, name: str, side: Side | None) -> tuple[str, dict[str, tuple[str, str]]]:
         """The table function of a side, and by column name its type and its SQL."""
@@ -157,11 +160,15 @@ class Pair:
                 present, sql = found[column.name]
                 items.append(f"{sql if present == kind else f'CAST({sql} AS {kind})'} AS c{column.number}")
         shared = [f"{column.comparable} AS r{column.number}" for column in self.shared]
-        source = f"FROM {scan}" if scan else "WHERE false"
+        selected = f"SELECT {', '.join(items) or 'NULL AS nothing'} " + (
+            f"FROM {scan}" if scan else "WHERE false"
+        )
         with self._explained(name):
-            self.connection.execute(
-                f"CREATE VIEW {name} AS SELECT {', '.join(items) or 'NULL AS nothing'} {source}"
-            )
+            if scan.startswith("read_csv"):  # parsed once; all later passes read columns
+                copy = self._scratch / f"parsed-{name}.parquet"
+                self.connection.execute(f"COPY ({selected}) TO {literal(str(copy))} (FORMAT parquet)")
+                selected = f"SELECT * FROM read_parquet({literal(str(copy))}, hive_partitioning = false)"
+            self.connection.execute(f"CREATE VIEW {name} AS {selected}")
             rows = f"CREATE VIEW {name}_rows AS SELECT {', '.join(shared) or 'NULL AS nothing'} FROM {name}"
             self.connection.execute(rows)
 
@@ -170,12 +177,12 @@ class Pair:
         try:
             yield
         except duckdb.OutOfMemoryException as error:
-            raise WorkFailed(
-                "the tables could not be compared in the memory and disk there is", because=_first(error)
-            ) from error
+            raise _exhausted(error) from error
         except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException):
             raise  # a query of ours is wrong, not the file
         except duckdb.Error as error:
+            if "No space left" in str(error):
+                raise _exhausted(error) from error
             sides = [side.label for name in about if (side := self.sides[name]) is not None]
             raise Corrupt(
                 f"`{' or '.join(dict.fromkeys(sides))}` cannot be read as a table", because=_because(error)
@@ -204,6 +211,14 @@ def _aligned(old: dict[str, tuple[str, str]], new: dict[str, tuple[str, str]]) -
         )
         columns.append(Column(number, name, before, after))
     return columns
+
+
+def _exhausted(error: duckdb.Error) -> WorkFailed:
+    return WorkFailed(
+        "the tables could not be compared in the memory and disk there is",
+        because=_first(error),
+        hints=["see what is full with `df -h`"],
+    )
 
 
 def _because(error: duckdb.Error) -> str:
