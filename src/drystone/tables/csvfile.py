@@ -84,13 +84,22 @@ def scan(path: Path, how: Dialect) -> str:
     )
 
 
-def typing_query(relation: str, width: int) -> str:
-    """One row: for each column how many values there are, and how many are of each type."""
+def typing_query(relation: str, width: int, seen: Sequence[int] = ()) -> str:
+    """One row: for each column how many values there are, and how many are of each type.
+
+    Args:
+        relation: what to count.
+        width: its columns.
+        seen: the row of a part of it; types that a value there is not of are not counted again.
+    """
+    each = len(_TYPES) + 1
     items = []
     for number in range(width):
-        column = f"t{number}"
+        column, some = f"t{number}", seen[number * each :][:each]
         items.append(f"count({column})")
-        items += [f"count(*) FILTER (WHERE {test.replace('(v', f'({column}')})" for _, test in _TYPES]
+        for place, (_, test) in enumerate(_TYPES, start=1):
+            refuted = bool(some) and some[place] < some[0]
+            items.append("-1" if refuted else f"count(*) FILTER (WHERE {test.replace('(v', f'({column}')})")
     return f"SELECT {', '.join(items)} FROM {relation}"
 
 

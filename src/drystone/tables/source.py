@@ -146,7 +146,9 @@ class Pair:
             return "", {}
         scan, width = csvfile.scan(side.path, how), len(how.names)
         with self._explained(name):
-            counts = self.connection.execute(csvfile.typing_query(scan, width)).fetchall()[0]
+            part = f"(SELECT * FROM {scan} LIMIT 10000)"
+            seen = self.connection.execute(csvfile.typing_query(part, width)).fetchall()[0]
+            counts = self.connection.execute(csvfile.typing_query(scan, width, seen)).fetchall()[0]
         return scan, {
             column: (kind, f"t{i}" if kind == csvfile.UNKNOWN else f"CAST(t{i} AS {kind})")
             for i, (column, kind) in enumerate(zip(how.names, csvfile.types(counts, width), strict=True))
