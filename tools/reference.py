@@ -17,7 +17,11 @@ def reference() -> str:
         f"```\n{parse.overview()}\n```\n",
         "Data goes to standard output, everything else to standard error. Every verb takes `--json`.\n",
     ]
-    for name in verbs.VERBS:
+    for name in (*verbs.VERBS, *verbs.PLUMBING):
+        if name == verbs.PLUMBING[0]:
+            parts.append(
+                "# Plumbing\n\nWhat git calls where `drystone init` told it to; not in `drystone --help`.\n"
+            )
         parser = parse.verb_parser(name)
         parser.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=100)
         parts.append(f"## drystone {name}\n\n```\n{parser.format_help().rstrip()}\n```\n")

@@ -240,4 +240,4 @@ def test_a_repository_without_commits_has_an_empty_difference(
 ) -> None:
     git("init", "-q")
     ended = drystone("diff", "--json")
-    assert json.loads(ended.stdout) == {"params": [], "metrics": [], "files": []}
+    assert json.loads(ended.stdout) == {"params": [], "metrics": [], "files": [], "tables": []}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -10,60 +10,89 @@ from drystone.cli.context import Context
 
 if TYPE_CHECKING:
     from drystone.ledger.facts import Scalar
-    from drystone.project import Project
     from drystone.project.compare import Change, Side
+    from drystone.project.review import TableReview
     from drystone.workspace.diff import FileChange
     from drystone.workspace.lockfile import LockedPath
 
-SUMMARY = "compare parameters, metrics and tracked files of two states, versions or runs"
-EXAMPLE = "drystone diff model:churn@v1 model:churn@v2"
+SUMMARY = "compare parameters, metrics, tracked files and tables of two states, versions or runs"
+EXAMPLE = "drystone diff HEAD~1 HEAD -- data/flights.parquet"
 
 _MARK = {"added": ("+", "green"), "removed": ("-", "red"), "modified": ("~", "yellow")}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    meaning = "a git revision, a run, KIND:NAME@VERSION, or `workspace`"
-    parser.add_argument("old", nargs="?", default="HEAD", help=f"{meaning} (HEAD)")
-    parser.add_argument("new", nargs="?", default="workspace", help="likewise (workspace)")
+    parser.usage = "%(prog)s [OLD [NEW]] [[--] PATH ...] [--key COLUMNS] [--rows N] [--json]"
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="WORD",
+        help="OLD and NEW are each a git revision, a run, KIND:NAME@VERSION (for NEW, @VERSION too) or"
+        " `workspace`; without them HEAD and workspace. A word that is none of these is a PATH: only files"
+        " there are compared, and Parquet and CSV files row by row. Behind `--`, all are paths",
+    )
+    parser.add_argument("--key", metavar="COLUMNS", help="match rows of tables by these columns: a,b")
+    parser.add_argument("--rows", metavar="N", type=_count, default=0, help="show up to N rows of each sort")
+    parser.set_defaults(command=None)  # what stands behind `--`
 
 
 def run(arguments: Namespace, context: Context) -> int:
     """Compare two sides."""
-    from drystone.project import compare
+    from drystone.cli import sides
+    from drystone.project import compare, review
 
     project = context.project()
-    if arguments.old == "HEAD" and project.git.head() is None:
+    old, new, paths = sides.read(arguments.words, arguments.command or (), project, context)
+    if old is None or new is None:
         if arguments.json:
-            context.json({"params": [], "metrics": [], "files": []})
+            context.json({"params": [], "metrics": [], "files": [], "tables": []})
         context.note("there is no commit yet to compare with")
         return 0
-    old, new = (compare.side(project, text) for text in (arguments.old, arguments.new))
-    found = compare.compare(project, old, new)
-    files = _files(project, old, new)
+    files = review.changed_files(project, old, new, paths)
+    found = compare.compare(project, old, new) if not paths else compare.Comparison(old, new, [], [])
+    tables = review.tables(files)
+    wanted = bool(paths or arguments.key or arguments.rows or old.version)
+    key = arguments.key.split(",") if arguments.key else []
+    reviewed = review.reviews(
+        project,
+        tables if wanted else [],
+        in_work_tree=new.revision == compare.WORKSPACE,
+        key=key,
+        samples=arguments.rows,
+    )
     if arguments.json:
-        context.json({"params": found.params, "metrics": found.metrics, "files": document(files)})
+        from drystone.cli import tables as printed
+
+        documents = [printed.document(each) for each in reviewed]
+        context.json(
+            {"params": found.params, "metrics": found.metrics, "files": document(files), "tables": documents}
+        )
         return 0
     _values(context, "params", found.params, old, new)
     _values(context, "metrics", found.metrics, old, new)
-    if files:
-        context.out(context.style("files", "bold"))
-        render_files(files, context)
+    _print_files(files, reviewed, context)
     if not (found.params or found.metrics or files):
         context.note(f"no difference between `{old.label}` and `{new.label}`")
+    elif tables and not wanted:
+        context.note(f"rows and columns that changed: `drystone diff -- {tables[0].path}`")
     return 0
 
 
-def _files(project: Project, old: Side, new: Side) -> list[FileChange]:
-    """Tracked files, where both sides are states of the tree."""
-    from drystone.project.compare import WORKSPACE
-    from drystone.workspace.diff import diff
-    from drystone.workspace.workspace import Workspace
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise ArgumentTypeError(f"not a number of rows: `{text}`")
+    return min(int(text), 1000)
 
-    if old.revision in (None, WORKSPACE) or new.revision is None:
-        return []
-    with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
-        return list(diff(workspace, old.revision, None if new.revision == WORKSPACE else new.revision))
+
+def _print_files(files: list[FileChange], reviewed: Iterable[TableReview], context: Context) -> None:
+    from drystone.cli import tables
+
+    if files:
+        context.out(context.style("files", "bold"))
+        render_files(files, context)
+    for each in reviewed:
+        tables.render(each, context)
 
 
 def _values(context: Context, title: str, changes: list[Change], old: Side, new: Side) -> None:

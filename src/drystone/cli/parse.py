@@ -66,7 +66,7 @@ def dispatch(words: Sequence[str], context: Context) -> int:
         context.out(overview())
         return 0
     name, *given = rest
-    if name not in verbs.VERBS and name not in verbs.ALIASES:
+    if name not in (*verbs.VERBS, *verbs.PLUMBING, *verbs.ALIASES):
         raise _no_such_verb(name)
     parser = verb_parser(name)
     command = None

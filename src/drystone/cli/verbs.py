@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 #: In the order of a project's life; `drystone --help` and `docs/reference/cli.md` follow it.
 VERBS = (
     "status",
+    "init",
     "run",
     "add",
     "checkout",
@@ -35,6 +36,8 @@ VERBS = (
     "doctor",
     "completion",
 )
+#: What git calls for us: left out of `drystone --help`, told at the end of `docs/reference/cli.md`.
+PLUMBING = ("git-merge", "git-hook")
 ALIASES = {"ui": "server"}
 _MODULES = {"import": "import_"}  # a word of Python's own names no module
 
@@ -52,5 +55,6 @@ class Verb(Protocol):
 
 def load(name: str) -> Verb:
     """The module of a verb."""
-    verb = ALIASES.get(name, name)
-    return cast(Verb, importlib.import_module(f"drystone.cli.{_MODULES.get(verb, verb)}"))
+    name = ALIASES.get(name, name)
+    module = _MODULES.get(name, name.replace("-", "_"))
+    return cast(Verb, importlib.import_module(f"drystone.cli.{module}"))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from drystone.core.errors import NotFound
 from drystone.core.refs import parse
 from drystone.ledger import lineage, runs, traces
-from drystone.ledger.facts import Scalar
+from drystone.ledger.facts import Scalar, VersionRegistered
 from drystone.project.project import Project
 from drystone.workspace.lockfile import Lock
 
@@ -23,11 +23,13 @@ class Side(NamedTuple):
         label: what the user called it.
         runs: the run that stands for each step (or for itself), by name.
         revision: the git revision it is, `workspace`, or None where it is no state of the tree.
+        version: the version that it is, if it is one.
     """
 
     label: str
     runs: dict[str, str]
     revision: str | None = None
+    version: VersionRegistered | None = None
 
 
 class Change(NamedTuple):
@@ -130,4 +132,4 @@ def _version(project: Project, text: str) -> Side:
     maker = runs.get(project.ledger, version.run) if version.run else None
     if maker is not None:
         found[maker.name] = maker.run
-    return Side(text, found)
+    return Side(text, found, version=version)

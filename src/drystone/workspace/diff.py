@@ -11,7 +11,7 @@ from drystone.core.errors import NotFound
 from drystone.core.suggest import similar
 from drystone.objects.entry import Entry
 from drystone.objects.tree import Memory, Reader, read_tree, walk
-from drystone.workspace.lockfile import LockedPath
+from drystone.workspace.lockfile import Lock, LockedPath
 from drystone.workspace.workspace import Workspace
 
 
@@ -44,12 +44,16 @@ class Side(msgspec.Struct, frozen=True):
 
 
 def locked_side(workspace: Workspace, revision: str | None = None) -> Side:
-    """The state that the lock names, here or at a git revision.
+    """The state that the lock names, here or at a git revision; empty where there is no lock.
 
     Raises:
-        NotFound, Corrupt, ProjectInvalid: as `Workspace.lock`.
+        NotFound: no such revision.
+        Corrupt, ProjectInvalid: the lock cannot be understood.
     """
-    lock = workspace.lock(revision)
+    if revision is not None and workspace.git.show(revision, workspace.layout.lock.name) is None:
+        lock = Lock()
+    else:
+        lock = workspace.lock(revision)
     return Side({path: locked.entry(path) for path, locked in lock.paths.items()}, workspace.store)
 
 

@@ -1,4 +1,4 @@
-"""What git knows about a repository, asked of the git command and never changed by it.
+"""What git knows about a repository, asked of the git command; only `configure` changes anything.
 
 Of git's variables only those that configure git itself are passed on: GIT_DIR and the like, which are
 set inside hooks, would point it elsewhere.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -176,6 +176,49 @@ class Git:
         options = ["--all", "--full-history", "--format=%H", "--no-show-signature"]
         return self._out(["log", *options, "--", *patterns]).decode().split()
 
+    def staged(self, path: str, index: str | None = None) -> bytes | None:
+        """The content of a file in the index, None where the index has no such file, or has it in conflict.
+
+        Args:
+            path: the file.
+            index: the index that a hook was given (`GIT_INDEX_FILE`); None is the repository's own.
+        """
+        extra = {"GIT_INDEX_FILE": index} if index else None
+        answer = self._ask(["cat-file", "blob", f":{path}"], allowed=(0, 128), extra=extra)
+        return answer.stdout if answer.returncode == 0 else None
+
+    def folder(self, name: str) -> Path:
+        """Where git keeps `name` (such as `hooks`), with regard to its configuration."""
+        answer = self._out(["rev-parse", "--git-path", name])
+        return self.root / os.fsdecode(answer.removesuffix(b"\n"))
+
+    def common_folder(self) -> Path:
+        """The folder `.git` of the clone, which all its work trees share."""
+        answer = self._out(["rev-parse", "--git-common-dir"])
+        return self.root / os.fsdecode(answer.removesuffix(b"\n"))
+
+    def configuration(self, key: str) -> str | None:
+        """What this clone's own configuration says, None where it says nothing."""
+        answer = self._ask(["config", "--local", "--get", key], allowed=(0, 1))
+        return os.fsdecode(answer.stdout.removesuffix(b"\n")) if answer.returncode == 0 else None
+
+    def configure(self, key: str, value: str | None) -> None:
+        """Sets a key of this clone's configuration, or removes it where `value` is None."""
+        words = ["--unset-all", key] if value is None else [key, value]
+        self._ask(["config", "--local", *words], allowed=(0, 5))
+
+    def attribute(self, name: str, path: str) -> str:
+        """The value of an attribute of a path, `unspecified` where it has none."""
+        answer = self._out(["check-attr", "-z", name, "--", path])
+        return _split(answer)[2]
+
+    def merge_text(self, ours: Path, base: Path, theirs: Path) -> bool:
+        """Merges line by line into the file `ours`, as git does by itself; gives whether it is clean."""
+        labels = [word for label in ("ours", "base", "theirs") for word in ("-L", label)]
+        files = [str(path) for path in (ours, base, theirs)]
+        answer = self._ask(["merge-file", *labels, *files], allowed=range(128))
+        return answer.returncode == 0
+
     def tracked(self) -> list[str]:
         """All paths in the index."""
         return _split(self._out(["ls-files", "-z"]))
@@ -285,7 +328,7 @@ class Git:
         self,
         arguments: Sequence[str],
         *,
-        allowed: Sequence[int] = (0,),
+        allowed: Container[int] = (0,),
         stdin: bytes = b"",
         extra: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:

@@ -17,7 +17,8 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -28,9 +29,10 @@ from drystone.objects.atomic import explained, write_atomic
 from drystone.objects.entry import Entry, Kind, escape, is_safe_name, kind_of, parse_size, unescape, word_of
 
 HEADER = "# drystone.lock 1"
-_MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
+#: How the lines begin with which git sets conflicting lines apart.
+MARKERS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 _RESOLVE = (
-    "take one side with `git checkout --ours drystone.lock` (or `--theirs`), then `drystone run`",
+    "keep one line of each conflict with `drystone git-merge --ours` (or `--theirs`), or in an editor",
     "merge it anew with `git checkout --merge drystone.lock`",
 )
 
@@ -92,7 +94,7 @@ class Lock(msgspec.Struct, frozen=True):
         lines = data.split(b"\n")
         for number, raw in enumerate(lines, start=1):
             line = _text(raw, number)
-            if line.startswith(_MARKERS):
+            if line.startswith(MARKERS):
                 raise Corrupt(
                     "`drystone.lock` has unresolved merge conflicts",
                     at=f"drystone.lock:{number}",
@@ -120,9 +122,8 @@ class Lock(msgspec.Struct, frozen=True):
             raise Conflict(f"`{overlap[1]}` cannot be tracked: it lies inside `{overlap[0]}`, which is")
         lines = [HEADER]
         for path, locked in sorted(self.paths.items(), key=lambda item: escape(item[0])):
-            word = word_of(locked.kind, locked.executable)
-            lines.append(f"path {escape(path)} {locked.object} {word} {locked.size}")
-        lines.extend(f"step {escape(step)} {trace}" for step, trace in sorted(self.steps.items()))
+            lines.append(path_line(path, locked))
+        lines.extend(step_line(step, trace) for step, trace in sorted(self.steps.items()))
         return ("\n\n".join(lines) + "\n").encode()
 
     def changed(
@@ -138,6 +139,17 @@ class Lock(msgspec.Struct, frozen=True):
             {path: locked for path, locked in new_paths.items() if locked is not None},
             {step: trace for step, trace in new_steps.items() if trace is not None},
         )
+
+
+def path_line(path: str, locked: LockedPath) -> str:
+    """The line of a tracked path."""
+    word = word_of(locked.kind, locked.executable)
+    return f"path {escape(path)} {locked.object} {word} {locked.size}"
+
+
+def step_line(step: str, trace: str) -> str:
+    """The line of a step."""
+    return f"step {escape(step)} {trace}"
 
 
 def write(path: Path, lock: Lock) -> None:
@@ -170,6 +182,19 @@ def update(path: Path, guards: Path, change: Callable[[Lock], Lock]) -> Lock:
     Raises:
         Corrupt, Conflict, WorkFailed, ProjectInvalid: as `Lock.read` and `write`.
     """
+    with guarded(path, guards):
+        lock = change(Lock.read(path))
+        write(path, lock)
+        return lock
+
+
+@contextmanager
+def guarded(path: Path, guards: Path) -> Iterator[None]:
+    """While this lasts, no other process changes the lock.
+
+    Raises:
+        WorkFailed, ProjectInvalid: the file that is locked cannot be made.
+    """
     try:
         guards.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(guards / "drystone.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -177,9 +202,7 @@ def update(path: Path, guards: Path, change: Callable[[Lock], Lock]) -> Lock:
         raise explained(error, f"`{path.name}` cannot be changed", guards) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        lock = change(Lock.read(path))
-        write(path, lock)
-        return lock
+        yield
     finally:
         os.close(descriptor)
 

@@ -1,0 +1,214 @@
+"""Files that differ between two sides of a comparison, and reviews of those that are tables."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from drystone.core.errors import Conflict, DrystoneError, NotFound, ProjectInvalid, UsageError
+from drystone.ledger.facts import VersionRegistered
+from drystone.objects.entry import HEADER, Entry
+from drystone.project.compare import WORKSPACE, Side
+from drystone.project.project import Project
+from drystone.tables.facts import Review
+from drystone.tables.forms import form_of
+from drystone.workspace import diff
+from drystone.workspace.diff import FileChange
+from drystone.workspace.lockfile import LockedPath
+from drystone.workspace.workspace import Workspace
+
+
+class TableReview(NamedTuple):
+    """A table that differs: how, or why that cannot be told."""
+
+    path: str
+    review: Review | None
+    problem: DrystoneError | None
+
+
+def changed_files(project: Project, old: Side, new: Side, only: Sequence[str] = ()) -> list[FileChange]:
+    """The files that differ between two states of the tree, or between two versions.
+
+    Args:
+        project: where.
+        old, new: the sides; pairs of other kinds have no files to compare.
+        only: paths relative to the root, to which the answer is limited; none, or `.`: all.
+
+    Raises:
+        NotFound: one of `only` is not tracked.
+        UsageError: paths were given and the sides have no files to compare.
+    """
+    limits = () if "." in only else only
+    if old.version is not None and new.version is not None:
+        return _between_versions(project, old.version, new.version, limits)
+    if old.revision in (None, WORKSPACE) or new.revision is None:
+        if only:
+            raise UsageError(
+                f"`{old.label}` and `{new.label}` have no files that could be compared",
+                because="files are compared from one git revision to another or to the work tree, and"
+                " between two versions",
+            )
+        return []
+    until = None if new.revision == WORKSPACE else new.revision
+    with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
+        return diff.diff(workspace, old.revision, until, limits)
+
+
+def tables(changes: Iterable[FileChange]) -> list[FileChange]:
+    """Those of the changes that are of tables."""
+    return [
+        change
+        for change in changes
+        if form_of(change.path) is not None
+        and all(side is None or side.kind == "file" for side in (change.old, change.new))
+    ]
+
+
+def reviews(
+    project: Project,
+    changes: Iterable[FileChange],
+    *,
+    in_work_tree: bool,
+    key: Sequence[str] = (),
+    samples: int = 0,
+) -> Iterator[TableReview]:
+    """Reviews tables one by one. A table that cannot be read is told as such, and the next one follows.
+
+    Args:
+        project: where.
+        changes: of `tables`.
+        in_work_tree: whether the newer side is the work tree; otherwise all is in the store.
+        key, samples: as for `tables.review.review`.
+
+    Raises:
+        UsageError: a column of `key` is not in both versions.
+    """
+    wanted = list(changes)
+    if wanted and importlib.util.find_spec("duckdb") is None:
+        for change in wanted:
+            yield TableReview(change.path, None, _no_engine(change.path))
+        return
+    for change in wanted:
+        try:
+            yield TableReview(change.path, _review(project, change, in_work_tree, key, samples), None)
+        except UsageError:
+            raise
+        except DrystoneError as error:
+            yield TableReview(change.path, None, error)
+
+
+def _review(
+    project: Project, change: FileChange, in_work_tree: bool, key: Sequence[str], samples: int
+) -> Review:
+    from drystone.tables import review, source  # the engine costs 100 ms that other comparisons need not pay
+
+    form = form_of(change.path)
+    assert form is not None  # as `tables` found
+    present = project.layout.root / change.path
+    with _scratch(project.layout.state / "spill") as scratch:
+
+        def side(name: str, locked: LockedPath | None, *, from_store: bool) -> source.Side | None:
+            if locked is None:
+                return None
+            place = scratch / f"{name}.{form}"  # a name in which the engine sees no pattern
+            if from_store:
+                _fetch(project, change.path, locked.object, place)
+            else:
+                place.symlink_to(present)
+            return source.Side(place, form, f"{change.path} ({name})")
+
+        before = side("old", change.old, from_store=True)
+        after = side("new", change.new, from_store=not in_work_tree)
+        state = _state(present) if in_work_tree else None
+        found = review.review(before, after, scratch, key=key, samples=samples)
+        if in_work_tree and _state(present) != state:
+            raise Conflict(
+                f"`{change.path}` changed while it was read",
+                hints=["run the same command again once nothing writes there"],
+            )
+        return found
+
+
+def _fetch(project: Project, path: str, object_id: str, place: Path) -> None:
+    try:
+        project.store.copy_to(object_id, place)
+    except NotFound as error:
+        raise NotFound(
+            f"rows of `{path}` cannot be compared: a version of it is not in the local store",
+            because=error.message,
+            hints=["fetch what is missing with `drystone pull`"],
+        ) from error
+
+
+def _between_versions(
+    project: Project, old: VersionRegistered, new: VersionRegistered, only: Sequence[str]
+) -> list[FileChange]:
+    # a version that lies at another path now is the same thing still
+    before, after = (diff.Side({new.path: _entry(project, version)}, project.store) for version in (old, new))
+    for path in only:
+        if not (diff.is_within(path, new.path) or diff.is_within(new.path, path)):
+            raise NotFound(
+                f"`{path}` is not part of `{new.kind}:{new.name}`", hints=[f"that is `{new.path}`"]
+            )
+    return [
+        change
+        for change in diff.compare(before, after)
+        if not only or any(diff.is_within(change.path, path) for path in only)
+    ]
+
+
+def _entry(project: Project, version: VersionRegistered) -> Entry:
+    """The version's object as an entry; a directory's list is known by its first line."""
+    name, start = version.path.rpartition("/")[2], HEADER.encode() + b"\n"
+    is_tree = False
+    if form_of(version.path) is None and project.store.has(version.object):
+        with project.store.open(version.object) as file:
+            is_tree = file.read(len(start)) == start
+    return Entry(name, "tree" if is_tree else "file", version.object, version.size)
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A folder of our own; what killed processes left of theirs goes first.
+
+    Each is locked while it is used, and the kernel frees the lock of a process that dies.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.glob("review-*"):
+        with suppress(OSError):
+            descriptor = os.open(leftover, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(leftover, ignore_errors=True)
+            finally:
+                os.close(descriptor)
+    place = Path(tempfile.mkdtemp(prefix="review-", dir=folder))
+    descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _no_engine(path: str) -> ProjectInvalid:
+    return ProjectInvalid(
+        f"rows and columns of `{path}` cannot be compared: the package `duckdb` is not installed",
+        hints=["install it with `pip install 'drystone[features]'`"],
+    )
