@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -37,6 +38,7 @@ _COUNT = struct.Struct("<Q")
 _FANOUT = struct.Struct("<256I")
 _CHUNK = struct.Struct("<32sI")
 _HASH = 32
+_FARTHEST = 1 << 62  # beyond, the operating system takes no offset
 _INDEX_HEAD = len(INDEX_MAGIC) + _HASH + _COUNT.size + _FANOUT.size
 
 
@@ -47,6 +49,10 @@ class Place(NamedTuple):
     size: int
     stored: int
     encoding: int
+
+    def is_sound(self) -> bool:
+        """Whether an entry may be like that: what an index says may come from anywhere."""
+        return self.offset < _FARTHEST and max(self.size, self.stored) <= LARGEST
 
 
 class Chunk(NamedTuple):
@@ -125,6 +131,8 @@ class PackIndex:
         self._places = _INDEX_HEAD + self._count * _HASH
         if end != self._places + self._count * _PLACE.size or self._fanout[-1] != self._count:
             raise ValueError("its parts do not fit together")
+        if any(before > after for before, after in pairwise(self._fanout)):
+            raise ValueError("its numbers of hashes do not grow")
         self._data = data
         self._view = view
 
