@@ -26,6 +26,8 @@ VERBS = (
     "serve",
     "monitor",
     "server",
+    "fsck",
+    "gc",
     "doctor",
     "completion",
 )

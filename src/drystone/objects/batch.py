@@ -167,7 +167,7 @@ class Batch:
 
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(settle, self._waiting))
-        self._abandon()
+        self._release()
 
     def _has(self, digest: bytes) -> bool:
         """Whether the object is in the store, whole.
@@ -228,11 +228,14 @@ class Batch:
             writer, self._writer = self._writer, None
             writer.publish()
 
-    def _abandon(self) -> None:
-        """Let go of everything that is not published."""
+    def _release(self) -> None:
         for one in self._waiting:
             one.held.close()
         self._waiting.clear()
+
+    def _abandon(self) -> None:
+        """Let go of everything that is not published."""
+        self._release()
         if self._writer is not None:
             self._writer.discard()
             self._writer = None

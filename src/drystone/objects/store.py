@@ -53,8 +53,8 @@ class ObjectStore:
         self.root = root
         self.sharing = Sharing(root)
         self.quarantine = Quarantine(root.parent / "quarantine", root / "doubt", clock or SystemClock())
-        self._failpoint = failpoint or (lambda _step: None)
-        self.loose = Loose(root, self._failpoint)
+        self.failpoint = failpoint or (lambda _step: None)
+        self.loose = Loose(root, self.failpoint)
         self.packs = Packs(root / "packs", self.loose.incoming, self.quarantine.raise_doubt)
         self._word = ""
 
@@ -90,8 +90,8 @@ class ObjectStore:
         from drystone.objects.batch import Batch  # compression is loaded only where something is stored
 
         with (
-            self._writing(),
-            Batch(self.loose, self.packs, self._holds, self._failpoint, self.sharing.hold) as batch,
+            self.writing(),
+            Batch(self.loose, self.packs, self._holds, self.failpoint, self.sharing.hold) as batch,
         ):
             yield batch
 
@@ -103,7 +103,7 @@ class ObjectStore:
             ProjectInvalid: permission is missing.
         """
         name = hash_bytes(data)
-        with self._writing():
+        with self.writing():
             if not self._holds(name):
                 self.loose.publish(lambda descriptor: self._write(descriptor, data, name), self._holds)
             self.sharing.hold(name)
@@ -192,7 +192,7 @@ class ObjectStore:
             WorkFailed: the disk is full.
             ProjectInvalid: permission is missing.
         """
-        with self._explaining(destination):
+        with self.explaining(destination):
             self.loose.prepare()
             try:
                 self._place(object_id, destination, self.loose.incoming, executable)
@@ -209,7 +209,7 @@ class ObjectStore:
             Corrupt: it is damaged; it is in quarantine now.
             WorkFailed, ProjectInvalid: it cannot be written.
         """
-        with self._writing():
+        with self.writing():
             data = self._unpacked(object_id)
             if data is None:
                 self.verify(object_id)
@@ -256,7 +256,7 @@ class ObjectStore:
             name, _ = hash_descriptor(target)
             return None if changed() else name
 
-        with self._writing():
+        with self.writing():
             name = self.loose.publish(fill, self._holds)
             if name is not None:
                 self.sharing.hold(name)
@@ -277,15 +277,15 @@ class ObjectStore:
         return True
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with self._explaining(), self.sharing.writing() as word:
+    def writing(self) -> Iterator[None]:
+        with self.explaining(), self.sharing.writing() as word:
             if word != self._word:  # somebody took objects away since
                 self._word = word
                 self.packs.forget()
             yield
 
     @contextmanager
-    def _explaining(self, at: Path | None = None) -> Iterator[None]:
+    def explaining(self, at: Path | None = None) -> Iterator[None]:
         try:
             yield
         except OSError as error:
