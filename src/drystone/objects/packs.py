@@ -114,6 +114,7 @@ class Packs:
         self._packs: dict[tuple[str, int], Pack] = {}
         self._seen: tuple[int, int] | None = None
         self._last: Pack | None = None
+        self._looking = threading.Lock()
 
     def find(self, digest: bytes, *, fresh: bool = True) -> Stored | None:
         """Where an object lies. Objects that were stored together are found without a search for the pack.
@@ -122,14 +123,18 @@ class Packs:
             digest: its BLAKE3 hash.
             fresh: look for new packs before it is said to be in none.
         """
-        last = self._last
-        if last is not None and (place := last.find(digest)):
-            return Stored(last, place)
-        for pack in self._packs.values():
-            if place := pack.find(digest):
-                self._last = pack
-                return Stored(pack, place)
-        return self.find(digest) if fresh and self.refresh() else None
+        while True:
+            last, packs = self._last, self._packs
+            if last is not None and (place := last.find(digest)):
+                return Stored(last, place)
+            for pack in packs.values():
+                if place := pack.find(digest):
+                    self._last = pack
+                    return Stored(pack, place)
+            if fresh:
+                self.refresh()
+            if self._packs is packs:  # else this or another thread found more meanwhile
+                return None
 
     def __iter__(self) -> Iterator[Pack]:
         self.refresh()
@@ -144,32 +149,34 @@ class Packs:
         self._packs = {key: known for key, known in self._packs.items() if known is not pack}
         self._seen = self._last = None
 
-    def refresh(self) -> bool:
-        """Take note of packs that came or went; whether any came.
+    def refresh(self) -> None:
+        """Take note of packs that came or went.
 
         Raises:
             OSError: the folder or an index cannot be read.
         """
+        with self._looking:
+            self._refresh()
+
+    def _refresh(self) -> None:
         looked_at = time.time_ns()
         try:
             status = self.folder.stat()
         except FileNotFoundError:
-            return False
+            return
         if self._seen == (status.st_ino, status.st_mtime_ns):
-            return False
+            return
         with os.scandir(self.folder) as items:
             # A pack that is stored again has an index of another inode: what was damaged of it no longer is.
             present = {(item.name, item.inode()) for item in items if item.name.endswith(INDEX_SUFFIX)}
         packs = {key: pack for key, pack in self._packs.items() if key in present}
         came = [(key, self._opened(self.folder / key[0])) for key in sorted(present - packs.keys())]
         packs |= {key: pack for key, pack in came if pack is not None}
-        if self._last not in packs.values():
-            self._last = None
-        self._packs = packs
+        if packs.keys() != self._packs.keys():
+            self._packs, self._last = packs, None
         # A pack that comes within the same tick of the file system's clock would not show.
         settled = status.st_mtime_ns + TICK < looked_at
         self._seen = (status.st_ino, status.st_mtime_ns) if settled else None
-        return any(pack is not None for _, pack in came)
 
     def _opened(self, index: Path) -> Pack | None:
         path = index.with_suffix(PACK_SUFFIX)
