@@ -7,6 +7,7 @@ so. A check that finds everything whole ends the doubt.
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class Quarantine:
             # another process may have put it aside already and stored it anew
             if found is None or os.path.samestat(home.stat(), found):
                 self.folder.mkdir(exist_ok=True)
-                home.rename(refuge)
+                shutil.move(home, refuge)  # a shared store may be on another file system
                 return refuge
         return home
 
@@ -57,6 +58,19 @@ class Quarantine:
             refuge.write_bytes(stored)
             return refuge
         return None
+
+    def link(self, home: Path) -> None:
+        """Keeps a damaged file here also, whatever becomes of its place.
+
+        Raises:
+            OSError: it cannot be kept; it must not be removed.
+        """
+        self.raise_doubt()
+        self.folder.mkdir(exist_ok=True)
+        try:
+            os.link(home, self._refuge(home.name))
+        except OSError:  # on another file system
+            shutil.copyfile(home, self._refuge(home.name))
 
     def raise_doubt(self) -> None:
         """From now on nothing is taken to be whole because a list of it is here."""

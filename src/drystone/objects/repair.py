@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from drystone.core.ids import OBJECT_PREFIX, is_object_id
+from drystone.objects.hashing import hash_file
 from drystone.objects.inspection import Fault, good_entries
 from drystone.objects.packs import (
     DAMAGED_SUFFIX,
@@ -64,24 +65,32 @@ def _pack(store: ObjectStore, path: Path) -> str | None:
             write_index(path, data, store.loose.incoming)
         path.with_suffix(DAMAGED_SUFFIX).unlink(missing_ok=True)
         return f"packs/{index.name}: made anew"
-    # Each place that the old index or the pack's own headers tell may hold something good.
+    return _save(store, path, data)
+
+
+def _save(store: ObjectStore, path: Path, scanned: bytes) -> str:
+    """Stores the good entries of a damaged pack anew; the pack goes to quarantine."""
     saved: set[bytes] = set()
+    homes: list[Path] = []
     writer: PackWriter | None = None
-    for pack in _readings(path, data):
+    store.quarantine.link(path)
+    # Each place that the old index or the pack's own headers tell may hold something good.
+    for pack in _readings(path, scanned):
         for digest, place, stored in good_entries(pack):
             if digest in saved:
                 continue
             if writer is not None and writer.size >= FULL:
-                writer.publish()
+                homes.append(writer.publish())
                 writer = None
             writer = writer or PackWriter(store.loose.incoming, store.packs.folder)
             writer.add(digest, place.size, stored, place.encoding)
             saved.add(digest)
     if writer is not None:
-        writer.publish()
-    index.unlink(missing_ok=True)
-    store.quarantine.move(path, path.name)
-    path.with_suffix(DAMAGED_SUFFIX).unlink(missing_ok=True)
+        homes.append(writer.publish())
+    if path not in homes:  # else all of it was saved, and it is again what it was
+        path.with_suffix(INDEX_SUFFIX).unlink(missing_ok=True)
+        path.with_suffix(DAMAGED_SUFFIX).unlink(missing_ok=True)
+        path.unlink()
     return f"packs/{path.name}: moved to quarantine, {len(saved)} objects of it saved"
 
 
@@ -93,14 +102,10 @@ def _readings(path: Path, scanned: bytes) -> list[Pack]:
 
 
 def _is_whole(path: Path) -> bool:
-    from drystone.objects.hashing import hash_file
-
     return hash_file(path)[0] == OBJECT_PREFIX + path.stem
 
 
 def _single(store: ObjectStore, fault: Fault) -> list[str]:
-    from drystone.objects.hashing import hash_file
-
     path = store.root / fault.file
     name = OBJECT_PREFIX + path.parent.name + path.name
     with suppress(FileNotFoundError, IsADirectoryError):

@@ -66,14 +66,16 @@ def of_lock(data: bytes, suffix: str = "") -> Iterator[Need]:
 
 def _locks(project: Project) -> Iterator[Need]:
     name = project.layout.lock.name
+    seen: set[str] = set()  # a path that did not change is in every lock
     for top in project.git.work_trees():
         path = top / name
         if path.exists():
-            yield from of_lock(path.read_bytes(), "" if top == project.layout.root else f" in {top}")
-    seen: set[str] = set()
+            for need in of_lock(path.read_bytes(), "" if top == project.layout.root else f" in {top}"):
+                seen.add(need.object)
+                yield need
     for commit, data in project.git.every_version(name):
         for need in of_lock(data, f" at git:{commit[:12]}"):
-            if need.object not in seen:  # a path that did not change is in every lock
+            if need.object not in seen:
                 seen.add(need.object)
                 yield need
 
