@@ -6,7 +6,9 @@ import json
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
+from typing import IO
 
 from drystone.objects import batch as batch_module
 from drystone.objects.collect import carry_out, plan
@@ -22,8 +24,28 @@ def content(number: int) -> bytes:
     return (b"%d " % number * (size // 2 + 1))[:size] + b"%d" % number
 
 
-def serve(root: Path) -> None:
-    """Obey each line of standard input; answer each with a line when it is done."""
+def breed() -> None:
+    """For each line of standard input, a store and two pipes, begin a process that serves there; tell its id.
+
+    So that hundreds of processes can be killed without that hundreds of interpreters start.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for line in sys.stdin:
+        root, orders, answers = json.loads(line)
+        child = os.fork()
+        if not child:
+            with open(orders) as orders_file, open(answers, "w") as answers_file:  # noqa: PTH123  pipes
+                try:
+                    serve(Path(root), orders_file, answers_file)
+                except BaseException:  # noqa: BLE001  whatever it is, the test is told
+                    answers_file.write(f"{traceback.format_exc()!r}\n")
+            os._exit(0)
+        sys.stdout.write(f"{child}\n")
+        sys.stdout.flush()
+
+
+def serve(root: Path, orders: IO[str], answers: IO[str]) -> None:
+    """Obey each line of orders; answer each with a line when it is done."""
     batch_module.FULL = 4000
     left, step_to_die_at = -1, ""
 
@@ -35,7 +57,7 @@ def serve(root: Path) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     store = ObjectStore(root, failpoint=failpoint)
-    for line in sys.stdin:
+    for line in orders:
         order = json.loads(line)
         if order["do"] == "die":
             step_to_die_at, left = order["at"], order["after"]
@@ -52,8 +74,8 @@ def serve(root: Path) -> None:
             with store.sharing.alone():
                 store.loose.prepare()
                 Trash(store).bring_back()
-        sys.stdout.write("done\n")
-        sys.stdout.flush()
+        answers.write("done\n")
+        answers.flush()
 
 
 def collect(store: ObjectStore, keep: set[str]) -> None:
@@ -72,4 +94,4 @@ def collect(store: ObjectStore, keep: set[str]) -> None:
 
 
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]))
+    breed()

@@ -16,7 +16,7 @@ from drystone.objects.atomic import sync_directory
 from drystone.objects.compress import Squeezer
 from drystone.objects.hashing import SMALL, hash_bytes
 from drystone.objects.inspection import good_entries
-from drystone.objects.pack import RAW, ZSTD
+from drystone.objects.pack import HEADER, RAW, ZSTD
 from drystone.objects.packs import DAMAGED_SUFFIX, FULL, INDEX_SUFFIX, Pack, PackWriter
 from drystone.objects.reach import Reach, looks_like_a_tree
 from drystone.objects.store import ObjectStore
@@ -118,7 +118,7 @@ def _old_packs(store: ObjectStore, reach: Reach, before: int) -> Iterator[_Found
         if pack.damaged or _time(pack.path) >= before:
             continue
         dead = frozenset(digest for digest in pack.index if digest not in reach.digests)
-        size = sum(place.stored for digest, place in pack.index.items() if digest in dead)
+        size = sum(place.stored + HEADER for digest, place in pack.index.items() if digest in dead)
         tree = any(looks_like_a_tree(store, OBJECT_PREFIX + digest.hex()) for digest in dead)
         yield _Found(pack, dead, size, tree)
 
@@ -147,6 +147,8 @@ def carry_out(
         done = [path for path, dead in todo.rewritten.items() if fresh.take(path, dead)]
         files = [digest for digest in todo.packed if fresh.take_file(digest)]
         fresh.close()
+        # What was written may be byte for byte a pack that was here: that one stays.
+        done = [path for path in done if path not in fresh.homes]
     with store.sharing.alone():
         store.packs.forget()
         reach, held = again()
@@ -159,7 +161,9 @@ def carry_out(
         for path, dead in garbage.items():
             if reach.digests.isdisjoint(dead):
                 moved += (
-                    _move_pack(path, trash) if path in todo.packs else path in done and _remove_pack(path)
+                    _move_pack(store, path, trash)
+                    if path in todo.packs
+                    else path in done and _remove_pack(store, path)
                 )
         store.packs.forget()
         for digest in files:
@@ -201,6 +205,7 @@ class _Fresh:
         self._writers: dict[bool, PackWriter] = {}
         self._squeezer = Squeezer()
         self._seen: set[bytes] = set()
+        self.homes: set[Path] = set()
         store.loose.prepare()
 
     def take(self, path: Path, dead: frozenset[bytes]) -> bool:
@@ -249,6 +254,7 @@ class _Fresh:
 
     def _publish(self, writer: PackWriter) -> None:
         pack = Pack(writer.publish())
+        self.homes.add(pack.path)
         if sum(1 for _ in good_entries(pack)) != len(writer.places):
             raise OSError(5, "what was written reads back differently", str(pack.path))
 
@@ -272,23 +278,26 @@ def _discard(store: ObjectStore, digest: bytes, trash: Path, before: int) -> boo
     with suppress(FileNotFoundError):
         if path.stat().st_mtime_ns < before:
             path.rename(trash / digest.hex())
+            store.failpoint("moved")
             return True
     return False
 
 
-def _move_pack(path: Path, trash: Path) -> bool:
+def _move_pack(store: ObjectStore, path: Path, trash: Path) -> bool:
     index = path.with_suffix(INDEX_SUFFIX)
     with suppress(FileNotFoundError, ValueError):
         Pack(path)  # its index may have been damaged since
         index.rename(trash / index.name)  # from now on it does not count
+        store.failpoint("moved")
         path.rename(trash / path.name)
         sync_directory(path.parent)
         return True
     return False
 
 
-def _remove_pack(path: Path) -> bool:
+def _remove_pack(store: ObjectStore, path: Path) -> bool:
     path.with_suffix(INDEX_SUFFIX).unlink(missing_ok=True)
+    store.failpoint("moved")
     path.with_suffix(DAMAGED_SUFFIX).unlink(missing_ok=True)
     path.unlink(missing_ok=True)
     sync_directory(path.parent)

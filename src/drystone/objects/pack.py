@@ -33,6 +33,8 @@ RAW, ZSTD, CHUNKS = 0, 1, 2
 LARGEST = 64 << 20
 
 _HEADER = struct.Struct("<32sQIB3x")
+#: Bytes before what is stored of an entry.
+HEADER = _HEADER.size
 _PLACE = struct.Struct("<QQIB3x")
 _COUNT = struct.Struct("<Q")
 _FANOUT = struct.Struct("<256I")
@@ -76,9 +78,9 @@ def scan(pack: bytes) -> Iterator[tuple[bytes, Place]]:
     if bytes(view[: len(PACK_MAGIC)]) != PACK_MAGIC:
         return
     offset = len(PACK_MAGIC)
-    while offset + _HEADER.size <= len(view):
+    while offset + HEADER <= len(view):
         digest, size, stored, encoding = _HEADER.unpack_from(view, offset)
-        offset += _HEADER.size
+        offset += HEADER
         if encoding > CHUNKS or stored > LARGEST or offset + stored > len(view):
             return
         yield digest, Place(offset, size, stored, encoding)

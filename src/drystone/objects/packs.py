@@ -159,24 +159,29 @@ class Packs:
             self._refresh()
 
     def _refresh(self) -> None:
-        looked_at = time.time_ns()
-        try:
-            status = self.folder.stat()
-        except FileNotFoundError:
-            return
-        if self._seen == (status.st_ino, status.st_mtime_ns):
-            return
-        with os.scandir(self.folder) as items:
-            # A pack that is stored again has an index of another inode: what was damaged of it no longer is.
-            present = {(item.name, item.inode()) for item in items if item.name.endswith(INDEX_SUFFIX)}
-        packs = {key: pack for key, pack in self._packs.items() if key in present}
-        came = [(key, self._opened(self.folder / key[0])) for key in sorted(present - packs.keys())]
-        packs |= {key: pack for key, pack in came if pack is not None}
-        if packs.keys() != self._packs.keys():
-            self._packs, self._last = packs, None
-        # A pack that comes within the same tick of the file system's clock would not show.
-        settled = status.st_mtime_ns + TICK < looked_at
-        self._seen = (status.st_ino, status.st_mtime_ns) if settled else None
+        while True:
+            looked_at = time.time_ns()
+            try:
+                status = self.folder.stat()
+            except FileNotFoundError:
+                return
+            if self._seen == (status.st_ino, status.st_mtime_ns):
+                return
+            with os.scandir(self.folder) as items:
+                # A pack stored again has an index of another inode: what was damaged of it no longer is.
+                present = {(item.name, item.inode()) for item in items if item.name.endswith(INDEX_SUFFIX)}
+            packs = {key: pack for key, pack in self._packs.items() if key in present}
+            came = [(key, self._opened(self.folder / key[0])) for key in sorted(present - packs.keys())]
+            packs |= {key: pack for key, pack in came if pack is not None}
+            if packs.keys() != self._packs.keys():
+                self._packs, self._last = packs, None
+            # A pack that comes within the same tick of the file system's clock would not show.
+            settled = status.st_mtime_ns + TICK < looked_at
+            self._seen = (status.st_ino, status.st_mtime_ns) if settled else None
+            after = self.folder.stat()
+            if all(pack is not None for _, pack in came) or after.st_mtime_ns == status.st_mtime_ns:
+                return
+            # One was taken away while it was looked at: what it held may be in one that came meanwhile.
 
     def _opened(self, index: Path) -> Pack | None:
         path = index.with_suffix(PACK_SUFFIX)

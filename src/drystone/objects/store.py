@@ -64,7 +64,11 @@ class ObjectStore:
         Raises:
             NotFound: `object_id` is not an object id.
         """
-        return self._packed(object_id) is not None or self.loose.path(object_id).is_file()
+        return (
+            self._packed(object_id) is not None
+            or self.loose.path(object_id).is_file()
+            or self._packed(object_id) is not None  # it may have gone from a file into a pack meanwhile
+        )
 
     def size(self, object_id: str) -> int:
         """Bytes of the object.
@@ -307,6 +311,8 @@ class ObjectStore:
             Corrupt: it was in packs and in no file, and damaged in all of them.
         """
         digest, error = None, None
+        if self._packed(name) is None and self.loose.path(name).is_file():
+            return None
         while found := self._packed(name):
             digest = digest or bytes.fromhex(name.removeprefix(OBJECT_PREFIX))
             with self._explaining_reading(name):
