@@ -16,9 +16,9 @@ from drystone.objects.atomic import sync_directory
 from drystone.objects.compress import Squeezer
 from drystone.objects.hashing import SMALL, hash_bytes
 from drystone.objects.inspection import good_entries
-from drystone.objects.pack import HEADER, RAW, ZSTD
-from drystone.objects.packs import DAMAGED_SUFFIX, FULL, INDEX_SUFFIX, Pack, PackWriter
-from drystone.objects.reach import Reach, looks_like_a_tree
+from drystone.objects.pack import HEADER, RAW, ZSTD, Place
+from drystone.objects.packs import DAMAGED_SUFFIX, FULL, INDEX_SUFFIX, Pack, PackWriter, decoded
+from drystone.objects.reach import TREE, Reach
 from drystone.objects.store import ObjectStore
 
 _SHARE = 5  # a pack is written anew if a fifth of it is garbage
@@ -93,6 +93,12 @@ def plan(store: ObjectStore, reach: Reach, before: int) -> Plan:
     return Plan(loose, dead_packs, rewritten, packed, objects, size, left)
 
 
+def _is_tree(pack: Pack, digest: bytes, place: Place) -> bool:
+    if place.encoding == RAW:  # most are: their beginning tells
+        return pack.stored(place._replace(stored=min(place.stored, len(TREE)))) == TREE
+    return (decoded(digest, place, pack.stored(place)) or b"").startswith(TREE)
+
+
 def _keep_young(store: ObjectStore, reach: Reach, before: int) -> dict[bytes, Path]:
     """Adds to the reach what young objects lead to; gives the files of the old ones."""
     old: dict[bytes, Path] = {}
@@ -119,7 +125,7 @@ def _old_packs(store: ObjectStore, reach: Reach, before: int) -> Iterator[_Found
             continue
         dead = frozenset(digest for digest in pack.index if digest not in reach.digests)
         size = sum(place.stored + HEADER for digest, place in pack.index.items() if digest in dead)
-        tree = any(looks_like_a_tree(store, OBJECT_PREFIX + digest.hex()) for digest in dead)
+        tree = any(_is_tree(pack, digest, place) for digest, place in pack.index.items() if digest in dead)
         yield _Found(pack, dead, size, tree)
 
 

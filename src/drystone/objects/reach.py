@@ -11,7 +11,8 @@ from drystone.objects.entry import HEADER, Entry
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import read_tree
 
-_MARK = f"{HEADER}\n".encode()
+#: How the list of a directory begins.
+TREE = f"{HEADER}\n".encode()
 
 
 class Reach:
@@ -65,11 +66,11 @@ class Reach:
 def looks_like_a_tree(store: ObjectStore, name: str) -> bool:
     """Whether an object that is here begins as the list of a directory does."""
     with suppress(NotFound, Corrupt):
-        if store.size(name) < len(_MARK):
+        if store.size(name) < len(TREE):
             return False
         path = store.loose.path(name)
         if path.is_file():
             with path.open("rb") as file:
-                return file.read(len(_MARK)) == _MARK
-        return store.read(name).startswith(_MARK)
+                return file.read(len(TREE)) == TREE
+        return store.read(name).startswith(TREE)
     return False
