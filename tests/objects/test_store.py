@@ -108,7 +108,7 @@ def test_a_damaged_object_is_never_served(tmp_path: Path, size: int, how: str, w
     assert any("`drystone " in hint for hint in caught.value.hints)
     assert out.read_text() == "precious"
     assert not store.has(name)
-    quarantined = store.quarantine / f"{name.removeprefix('b3:')}.{clock.now()}"
+    quarantined = store.quarantine.folder / f"{name.removeprefix('b3:')}.{clock.now()}"
     assert quarantined.read_bytes() != good
     assert caught.value.at == (str(quarantined),)
     assert store.put_bytes(good) == name  # and it can be stored again
@@ -123,7 +123,7 @@ def test_putting_an_object_again_heals_it(store: ObjectStore, tmp_path: Path, si
     damage(store, name, how)
     assert store.put_file(tmp_path / "file") == name
     store.verify(name)
-    assert len(list(store.quarantine.iterdir())) == 1
+    assert len(list(store.quarantine.folder.iterdir())) == 1
 
 
 def test_a_removed_object_is_not_found_and_can_be_put_again(store: ObjectStore) -> None:

@@ -33,6 +33,8 @@ VERBS = (
     "server",
     "import",
     "export",
+    "fsck",
+    "gc",
     "doctor",
     "completion",
 )

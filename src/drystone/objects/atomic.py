@@ -49,7 +49,10 @@ def staging(folder: Path) -> Iterator[Path]:
     while True:
         path = folder / f"{os.urandom(12).hex()}.tmp"
         path.mkdir()
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # a sweep took it at once
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if path.exists():
             break
@@ -65,7 +68,8 @@ def sweep(folder: Path) -> int:
     """Removes what killed processes left of `temporary` and `staging` in `folder`; gives the number."""
     removed = 0
     for path in folder.glob("*.tmp"):
-        with suppress(FileNotFoundError, BlockingIOError):
+        # one of another user's may not be ours to open or remove
+        with suppress(FileNotFoundError, BlockingIOError, PermissionError):
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -42,11 +42,19 @@ class Batch:
         packs: small ones go there.
         holds: whether an object is in the store, whole.
         failpoint: as for `Loose`.
+        hold: notes that the caller relies on an object and all that it lists until it refers to it. What
+            is put here is safe while the caller lives; what was here before only if it is held.
     """
 
     def __init__(
-        self, loose: Loose, packs: Packs, holds: Callable[[str], bool], failpoint: Callable[[str], None]
+        self,
+        loose: Loose,
+        packs: Packs,
+        holds: Callable[[str], bool],
+        failpoint: Callable[[str], None],
+        hold: Callable[[str], None],
     ) -> None:
+        self.hold = hold
         self._loose = loose
         self._packs = packs
         self._holds = holds
@@ -69,10 +77,10 @@ class Batch:
             if kind is None:
                 self._settle()
                 for digest, data in self._late.items():
+                    if len(data) > SMALL:  # a file of its own: all that it lists must be there before it
+                        self._close()
                     self._append(digest, data)
-                for digest, data in self._few.items():
-                    self._publish(OBJECT_PREFIX + digest.hex(), data)
-                self._close_pack()
+                self._close()
         finally:
             self._abandon()
 
@@ -207,6 +215,13 @@ class Batch:
             self._loose.prepare()
             self._writer = PackFile(self._loose.incoming)
         return self._writer
+
+    def _close(self) -> None:
+        """Have everything in the store that was put so far."""
+        few, self._few = self._few, {}
+        for digest, data in few.items():
+            self._publish(OBJECT_PREFIX + digest.hex(), data)
+        self._close_pack()
 
     def _close_pack(self) -> None:
         if self._writer is not None:

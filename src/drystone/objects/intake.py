@@ -70,7 +70,10 @@ def store_path(store: ObjectStore, path: Path, *, known: Known | None = None) ->
         WorkFailed: the disk is full.
     """
     with store.batch() as batch:
-        return _Intake(path, known, batch.put_file, batch=batch, store=store).take()
+        entry = _Intake(path, known, batch.put_file, batch=batch, store=store).take()
+        # Much of it may have been here before: nobody takes it away until whoever asked refers to it.
+        batch.hold(entry.object)
+        return entry
 
 
 def identify_path(path: Path, *, known: Known | None = None, trees: Memory | None = None) -> Entry:
@@ -107,7 +110,7 @@ class _Intake:
         self._store = store
         self._trees = trees
         # Where something was damaged or lost before, nothing is taken to be here because its list is.
-        self._thorough = store is not None and store.quarantine.exists()
+        self._thorough = store is not None and store.quarantine.doubt() is not None
 
     def take(self) -> Entry:
         """The entry of the path, all of which was the same before and after it was read."""
@@ -178,7 +181,7 @@ class _Intake:
         before = self._known.recall(path) if self._known is not None else None
         if before is not None and self._unchanged(before, seen, below):
             if self._trees is not None:
-                self._trees.later[OBJECT_PREFIX + before.tree.hex()] = lambda: self._again(path)
+                self._trees.later[OBJECT_PREFIX + before.tree.hex()] = lambda: self._again(path, before.tree)
             return _Found(before.tree, before.size)
         return self._anew(path, names, stamps, statuses, below, before, looked_at)
 
@@ -241,15 +244,18 @@ class _Intake:
                 self._known.learn(path, listing)
         return _Found(tree, size)
 
-    def _again(self, path: bytes) -> bytes:
-        """The list of a folder that is as it was."""
+    def _again(self, path: bytes, tree: bytes) -> bytes:
+        """The list of a folder that is as it was when it was found to be `tree`."""
         listing = self._known.recall(path) if self._known is not None else None
         if listing is None:
             raise self._changing(path)
         names, known = listing.split(), listing.known()
         stamps = [known[name][0] for name in names]
         sizes = [self._size_of(b"%s/%s" % (path, name), known[name][0]) for name in names]
-        return _encode(names, stamps, [known[name][1] for name in names], sizes)
+        data = _encode(names, stamps, [known[name][1] for name in names], sizes)
+        if blake3(data).digest() != tree:
+            raise self._changing(path)
+        return data
 
     def _size_of(self, path: bytes, stamp: bytes) -> int:
         if stamp[-1] == LINK:

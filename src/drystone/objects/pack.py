@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from blake3 import blake3
@@ -32,11 +33,14 @@ RAW, ZSTD, CHUNKS = 0, 1, 2
 LARGEST = 64 << 20
 
 _HEADER = struct.Struct("<32sQIB3x")
+#: Bytes before what is stored of an entry.
+HEADER = _HEADER.size
 _PLACE = struct.Struct("<QQIB3x")
 _COUNT = struct.Struct("<Q")
 _FANOUT = struct.Struct("<256I")
 _CHUNK = struct.Struct("<32sI")
 _HASH = 32
+_FARTHEST = 1 << 62  # beyond, the operating system takes no offset
 _INDEX_HEAD = len(INDEX_MAGIC) + _HASH + _COUNT.size + _FANOUT.size
 
 
@@ -47,6 +51,10 @@ class Place(NamedTuple):
     size: int
     stored: int
     encoding: int
+
+    def is_sound(self) -> bool:
+        """Whether an entry may be like that: what an index says may come from anywhere."""
+        return self.offset < _FARTHEST and max(self.size, self.stored) <= LARGEST
 
 
 class Chunk(NamedTuple):
@@ -70,9 +78,9 @@ def scan(pack: bytes) -> Iterator[tuple[bytes, Place]]:
     if bytes(view[: len(PACK_MAGIC)]) != PACK_MAGIC:
         return
     offset = len(PACK_MAGIC)
-    while offset + _HEADER.size <= len(view):
+    while offset + HEADER <= len(view):
         digest, size, stored, encoding = _HEADER.unpack_from(view, offset)
-        offset += _HEADER.size
+        offset += HEADER
         if encoding > CHUNKS or stored > LARGEST or offset + stored > len(view):
             return
         yield digest, Place(offset, size, stored, encoding)
@@ -125,6 +133,8 @@ class PackIndex:
         self._places = _INDEX_HEAD + self._count * _HASH
         if end != self._places + self._count * _PLACE.size or self._fanout[-1] != self._count:
             raise ValueError("its parts do not fit together")
+        if any(before > after for before, after in pairwise(self._fanout)):
+            raise ValueError("its numbers of hashes do not grow")
         self._data = data
         self._view = view
 

@@ -7,6 +7,8 @@ A pack counts as soon as its index is there, which is written last. A damaged en
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +25,7 @@ DAMAGED_SUFFIX = ".damaged"
 #: A pack is closed when it holds that many bytes.
 FULL = 64 << 20
 _BUFFER = 4 << 20
+TICK = 20_000_000  # ns; the longest tick of a Linux kernel is 10 ms
 
 
 class Stored(NamedTuple):
@@ -37,18 +40,20 @@ class Pack:
 
     Args:
         path: `NAME.pack`, NAME being the 64 hex digits of the BLAKE3 hash of the file.
+        index: its index, if not the file beside it.
 
     Raises:
         OSError: it cannot be read.
         ValueError: its index is damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, index: bytes | None = None) -> None:
         self.path = path
-        self.index = PackIndex(path.with_suffix(INDEX_SUFFIX).read_bytes())
+        self.index = PackIndex(path.with_suffix(INDEX_SUFFIX).read_bytes() if index is None else index)
         if self.index.pack.hex() != path.stem:
             raise ValueError("its index is that of another pack")
         self._descriptor: int | None = None
+        self._opening = threading.Lock()
         self.damaged = frozenset(_damaged(path))
 
     def find(self, digest: bytes) -> Place | None:
@@ -57,13 +62,17 @@ class Pack:
         return None if place is None or digest in self.damaged else place
 
     def stored(self, place: Place) -> bytes:
-        """The bytes stored at a place, as they are; fewer if the pack was cut off.
+        """The bytes stored at a place, as they are; fewer if the pack was cut off, or no place is like that.
 
         Raises:
+            FileNotFoundError: the pack is gone.
             OSError: they cannot be read.
         """
-        if self._descriptor is None:
-            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        if not place.is_sound():
+            return b""
+        with self._opening:
+            if self._descriptor is None:
+                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         return os.pread(self._descriptor, place.stored, place.offset)
 
     def note_damage(self, digest: bytes) -> None:
@@ -78,25 +87,34 @@ class Pack:
             finally:
                 os.close(descriptor)
 
-    def close(self) -> None:
-        """Let go of the files."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+    def __del__(self) -> None:
+        # Closed when nobody reads in it any more: another thread might while it is forgotten.
+        if getattr(self, "_descriptor", None) is not None:
+            os.close(self._descriptor)  # type: ignore[arg-type]
 
 
 class Packs:
     """All packs in a folder, which need not exist.
 
     Another process may add packs at any time: a look for an object that is not found looks at the
-    folder again.
+    folder again. Threads may share it: what is known is replaced, never changed.
+
+    Args:
+        folder: where they lie.
+        incoming: where to write an index that has to be made anew.
+        doubt: called where an index is damaged or its pack is lost.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, incoming: Path | None = None, doubt: Callable[[], None] = lambda: None
+    ) -> None:
         self.folder = folder
-        self._packs: dict[str, Pack] = {}
+        self._incoming = incoming or folder.parent / "incoming"
+        self._doubt = doubt
+        self._packs: dict[tuple[str, int], Pack] = {}
         self._seen: tuple[int, int] | None = None
         self._last: Pack | None = None
+        self._looking = threading.Lock()
 
     def find(self, digest: bytes, *, fresh: bool = True) -> Stored | None:
         """Where an object lies. Objects that were stored together are found without a search for the pack.
@@ -105,13 +123,18 @@ class Packs:
             digest: its BLAKE3 hash.
             fresh: look for new packs before it is said to be in none.
         """
-        if self._last is not None and (place := self._last.find(digest)):
-            return Stored(self._last, place)
-        for pack in self._packs.values():
-            if place := pack.find(digest):
-                self._last = pack
-                return Stored(pack, place)
-        return self.find(digest) if fresh and self.refresh() else None
+        while True:
+            last, packs = self._last, self._packs
+            if last is not None and (place := last.find(digest)):
+                return Stored(last, place)
+            for pack in packs.values():
+                if place := pack.find(digest):
+                    self._last = pack
+                    return Stored(pack, place)
+            if fresh:
+                self.refresh()
+            if self._packs is packs:  # else this or another thread found more meanwhile
+                return None
 
     def __iter__(self) -> Iterator[Pack]:
         self.refresh()
@@ -119,41 +142,61 @@ class Packs:
 
     def forget(self) -> None:
         """Look at the folder anew at the next question."""
-        for pack in self._packs.values():
-            pack.close()
         self._packs, self._seen, self._last = {}, None, None
 
-    def refresh(self) -> bool:
-        """Take note of packs that came or went; whether there were any."""
-        try:
-            status = self.folder.stat()
-        except FileNotFoundError:
-            return False
-        if self._seen == (status.st_ino, status.st_mtime_ns):
-            return False
-        names = {name for name in os.listdir(self.folder) if name.endswith(INDEX_SUFFIX)}  # noqa: PTH208  names
-        for gone in self._packs.keys() - names:
-            self._packs.pop(gone).close()
-            self._last = None
-        found = False
-        for name in sorted(names - self._packs.keys()):
-            pack = self._opened(self.folder / name)
-            if pack is not None:
-                self._packs[name] = pack
-                found = True
-        self._seen = (status.st_ino, status.st_mtime_ns)
-        return found
+    def lose(self, pack: Pack) -> None:
+        """Do without a pack that is gone."""
+        self._packs = {key: known for key, known in self._packs.items() if known is not pack}
+        self._seen = self._last = None
+
+    def refresh(self) -> None:
+        """Take note of packs that came or went.
+
+        Raises:
+            OSError: the folder or an index cannot be read.
+        """
+        with self._looking:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        while True:
+            looked_at = time.time_ns()
+            try:
+                status = self.folder.stat()
+            except FileNotFoundError:
+                return
+            if self._seen == (status.st_ino, status.st_mtime_ns):
+                return
+            with os.scandir(self.folder) as items:
+                # A pack stored again has an index of another inode: what was damaged of it no longer is.
+                present = {(item.name, item.inode()) for item in items if item.name.endswith(INDEX_SUFFIX)}
+            packs = {key: pack for key, pack in self._packs.items() if key in present}
+            came = [(key, self._opened(self.folder / key[0])) for key in sorted(present - packs.keys())]
+            packs |= {key: pack for key, pack in came if pack is not None}
+            if packs.keys() != self._packs.keys():
+                self._packs, self._last = packs, None
+            # A pack that comes within the same tick of the file system's clock would not show.
+            settled = status.st_mtime_ns + TICK < looked_at
+            self._seen = (status.st_ino, status.st_mtime_ns) if settled else None
+            after = self.folder.stat()
+            if all(pack is not None for _, pack in came) or after.st_mtime_ns == status.st_mtime_ns:
+                return
+            # One was taken away while it was looked at: what it held may be in one that came meanwhile.
 
     def _opened(self, index: Path) -> Pack | None:
         path = index.with_suffix(PACK_SUFFIX)
         try:
-            return Pack(path)
-        except FileNotFoundError:
-            return None  # taken away meanwhile, or its pack is lost: what it held is not here
-        except ValueError:
-            with suppress(OSError, ValueError):
-                restore_index(path)
+            if path.exists():
                 return Pack(path)
+            if index.exists():  # else both were taken away meanwhile
+                self._doubt()
+            return None
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            self._doubt()
+            with suppress(OSError, ValueError):
+                return _with_new_index(path, self._incoming)
             return None
 
 
@@ -225,6 +268,8 @@ def publish(pack: PackFile, folder: Path, failpoint: Callable[[str], None] = _no
         folder.mkdir(parents=True, exist_ok=True)
         path.rename(home)
         failpoint("pack renamed")
+        # The very same pack may have been here, damaged: what is known of it is no longer so.
+        home.with_suffix(DAMAGED_SUFFIX).unlink(missing_ok=True)
         write_index(home, encode_index(digest, pack.places.items()), path.parent)
         failpoint("pack indexed")
     finally:
@@ -243,19 +288,29 @@ def write_index(pack: Path, data: bytes, incoming: Path) -> None:
         sync_directory(pack.parent)
 
 
-def restore_index(pack: Path) -> None:
-    """Make the index of a pack anew from its headers.
+def restored_index(pack: Path) -> bytes:
+    """The index of a pack, made anew from its headers.
 
     Raises:
-        OSError: the pack cannot be read or the index not be written.
+        OSError: the pack cannot be read.
         ValueError: its name is no hash.
     """
-    places = scan(pack.read_bytes())
-    write_index(pack, encode_index(bytes.fromhex(pack.stem), places), pack.parent)
+    name = bytes.fromhex(pack.stem)
+    return encode_index(name, scan(pack.read_bytes()))
+
+
+def _with_new_index(path: Path, incoming: Path) -> Pack:
+    """A pack whose index is damaged; where nothing can be written the new one is for this process only."""
+    index = restored_index(path)
+    with suppress(OSError):
+        write_index(path, index, incoming)
+    return Pack(path, index)
 
 
 def decoded(digest: bytes, place: Place, stored: bytes) -> bytes | None:
     """The object that `stored` encodes, None if it is not the one with this digest."""
+    if not place.is_sound():
+        return None
     if place.encoding == ZSTD:
         from drystone.objects.compress import expand  # 8 ms that nobody pays who reads nothing compressed
 
@@ -268,7 +323,7 @@ def decoded(digest: bytes, place: Place, stored: bytes) -> bytes | None:
 
 
 def _damaged(pack: Path) -> Iterator[bytes]:
-    with suppress(FileNotFoundError):
-        for line in pack.with_suffix(DAMAGED_SUFFIX).read_text().split():
+    with suppress(OSError):  # where it cannot be read, damage is found out anew
+        for line in pack.with_suffix(DAMAGED_SUFFIX).read_bytes().split():
             with suppress(ValueError):
-                yield bytes.fromhex(line)
+                yield bytes.fromhex(line.decode("ascii"))

@@ -11,7 +11,7 @@ import io
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -22,6 +22,8 @@ from drystone.objects.atomic import copy_content, explained, sync_directory, tem
 from drystone.objects.hashing import SMALL, hash_bytes, hash_descriptor, read_up_to
 from drystone.objects.loose import Loose
 from drystone.objects.packs import Packs, Stored, decoded
+from drystone.objects.quarantine import Quarantine
+from drystone.objects.sharing import Sharing
 
 if TYPE_CHECKING:
     from drystone.objects.batch import Batch
@@ -49,11 +51,12 @@ class ObjectStore:
         failpoint: Callable[[str], None] | None = None,
     ) -> None:
         self.root = root
-        self.quarantine = root.parent / "quarantine"
-        self._clock = clock or SystemClock()
-        self._failpoint = failpoint or (lambda _step: None)
-        self.loose = Loose(root, self._failpoint)
-        self.packs = Packs(root / "packs")
+        self.sharing = Sharing(root)
+        self.quarantine = Quarantine(root.parent / "quarantine", root / "doubt", clock or SystemClock())
+        self.failpoint = failpoint or (lambda _step: None)
+        self.loose = Loose(root, self.failpoint)
+        self.packs = Packs(root / "packs", self.loose.incoming, self.quarantine.raise_doubt)
+        self._word = ""
 
     def has(self, object_id: str) -> bool:
         """Whether the object is here. Its bytes are not looked at.
@@ -61,7 +64,11 @@ class ObjectStore:
         Raises:
             NotFound: `object_id` is not an object id.
         """
-        return self._packed(object_id) is not None or self.loose.path(object_id).is_file()
+        return (
+            self._packed(object_id) is not None
+            or self.loose.path(object_id).is_file()
+            or self._packed(object_id) is not None  # it may have gone from a file into a pack meanwhile
+        )
 
     def size(self, object_id: str) -> int:
         """Bytes of the object.
@@ -86,7 +93,10 @@ class ObjectStore:
         """
         from drystone.objects.batch import Batch  # compression is loaded only where something is stored
 
-        with self._explaining(), Batch(self.loose, self.packs, self._holds, self._failpoint) as batch:
+        with (
+            self.writing(),
+            Batch(self.loose, self.packs, self._holds, self.failpoint, self.sharing.hold) as batch,
+        ):
             yield batch
 
     def put_bytes(self, data: bytes) -> str:
@@ -97,9 +107,10 @@ class ObjectStore:
             ProjectInvalid: permission is missing.
         """
         name = hash_bytes(data)
-        with self._explaining():
+        with self.writing():
             if not self._holds(name):
                 self.loose.publish(lambda descriptor: self._write(descriptor, data, name), self._holds)
+            self.sharing.hold(name)
         return name
 
     def put_file(self, path: Path) -> str:
@@ -198,7 +209,7 @@ class ObjectStore:
             WorkFailed: the disk is full.
             ProjectInvalid: permission is missing.
         """
-        with self._explaining(destination):
+        with self.explaining(destination):
             self.loose.prepare()
             try:
                 self._place(object_id, destination, self.loose.incoming, executable)
@@ -215,24 +226,14 @@ class ObjectStore:
             Corrupt: it is damaged; it is in quarantine now.
             WorkFailed, ProjectInvalid: it cannot be written.
         """
-        data = self._unpacked(object_id)
-        if data is None:
-            self.verify(object_id)
-        elif not self.loose.path(object_id).is_file():
-            with self._explaining():
+        with self.writing():
+            data = self._unpacked(object_id)
+            if data is None:
+                self.verify(object_id)
+            elif not self.loose.path(object_id).is_file():
                 self.loose.publish(lambda descriptor: self._write(descriptor, data, object_id), _never)
+            self.sharing.hold(object_id)
         return self.loose.path(object_id)
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Explains failures to write in the user's words.
-
-        Raises:
-            WorkFailed: the disk is full.
-            ProjectInvalid: permission is missing.
-        """
-        with self._explaining():
-            yield
 
     def __iter__(self) -> Iterator[str]:
         """All object ids here, in no particular order, each once."""
@@ -272,8 +273,11 @@ class ObjectStore:
             name, _ = hash_descriptor(target)
             return None if changed() else name
 
-        with self._explaining():
-            return self.loose.publish(fill, self._holds)
+        with self.writing():
+            name = self.loose.publish(fill, self._holds)
+            if name is not None:
+                self.sharing.hold(name)
+            return name
 
     def _write(self, descriptor: int, data: bytes, name: str) -> str:
         write_all(descriptor, data)
@@ -290,7 +294,16 @@ class ObjectStore:
         return True
 
     @contextmanager
-    def _explaining(self, at: Path | None = None) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
+        """For whoever writes: nobody collects garbage meanwhile, and failures are told in the user's words."""
+        with self.explaining(), self.sharing.writing() as word:
+            if word != self._word:  # somebody took objects away since
+                self._word = word
+                self.packs.forget()
+            yield
+
+    @contextmanager
+    def explaining(self, at: Path | None = None) -> Iterator[None]:
         try:
             yield
         except OSError as error:
@@ -302,7 +315,8 @@ class ObjectStore:
     def _packed(self, name: str) -> Stored | None:
         if not is_object_id(name):
             raise NotFound(f"not an object id: `{name}`")
-        return self.packs.find(bytes.fromhex(name.removeprefix(OBJECT_PREFIX)))
+        with self._explaining_reading(name):
+            return self.packs.find(bytes.fromhex(name.removeprefix(OBJECT_PREFIX)))
 
     def _unpacked(self, name: str) -> bytes | None:
         """The verified bytes of an object that is in a pack; None if it is in none.
@@ -311,15 +325,21 @@ class ObjectStore:
             Corrupt: it was in packs and in no file, and damaged in all of them.
         """
         digest, error = None, None
+        if self._packed(name) is None and self.loose.path(name).is_file():
+            return None
         while found := self._packed(name):
             digest = digest or bytes.fromhex(name.removeprefix(OBJECT_PREFIX))
             with self._explaining_reading(name):
-                stored = found.pack.stored(found.place)
+                try:
+                    stored = found.pack.stored(found.place)
+                except FileNotFoundError:  # its entries may be in another one now
+                    self.packs.lose(found.pack)
+                    continue
             data = decoded(digest, found.place, stored)
             if data is not None:
                 return data
             found.pack.note_damage(digest)
-            error = self._damaged(name, self._keep_aside(name, stored) or found.pack.path)
+            error = self._damaged(name, self.quarantine.copy(name, stored) or found.pack.path)
         if error is not None and not self.loose.path(name).is_file():
             raise error
         return None
@@ -361,7 +381,8 @@ class ObjectStore:
 
     def _check(self, name: str, found: str, descriptor: int) -> None:
         if found != name:
-            raise self._damaged(name, self._put_aside(name, os.fstat(descriptor)), found)
+            where = self.quarantine.move(self.loose.path(name), name, os.fstat(descriptor))
+            raise self._damaged(name, where, found)
 
     def _damaged(self, name: str, where: Path, found: str = "") -> Corrupt:
         return Corrupt(
@@ -373,30 +394,6 @@ class ObjectStore:
                 "make it again with `drystone run`",
             ],
         )
-
-    def _put_aside(self, name: str, found: os.stat_result) -> Path:
-        """Moves a damaged object to quarantine; gives where it lies now."""
-        home = self.loose.path(name)
-        refuge = self._refuge(name)
-        with suppress(OSError):  # where it cannot be moved it stays, and is refused at each reading
-            # another process may have put it aside already and stored it anew
-            if os.path.samestat(home.stat(), found):
-                self.quarantine.mkdir(exist_ok=True)
-                home.rename(refuge)
-                return refuge
-        return home
-
-    def _keep_aside(self, name: str, stored: bytes) -> Path | None:
-        """Copies what a pack holds of a damaged object to quarantine; gives where it lies."""
-        refuge = self._refuge(name)
-        with suppress(OSError):
-            self.quarantine.mkdir(exist_ok=True)
-            refuge.write_bytes(stored)
-            return refuge
-        return None
-
-    def _refuge(self, name: str) -> Path:
-        return self.quarantine / f"{name.removeprefix(OBJECT_PREFIX)}.{self._clock.now()}"
 
     def _absent(self, name: str) -> NotFound:
         return NotFound(f"object `{short(name)}` is not in the local store", at=str(self.loose.path(name)))

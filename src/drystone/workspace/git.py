@@ -6,9 +6,10 @@ set inside hooks, would point it elsewhere.
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -274,6 +275,47 @@ class Git:
         answer = self._ask([*_LITERAL, "log", *options, "--", path], allowed=(0, 128))
         fields = os.fsdecode(answer.stdout.removesuffix(b"\n")).split("\0")
         return Commit(*fields) if len(fields) == 3 else None
+
+    def every_version(self, path: str) -> Iterator[tuple[str, bytes]]:
+        """Each content that a file has in the index or had in any commit that git still knows a way to.
+
+        Those are the commits that branches, tags, stashes and reflogs lead to, of all work trees. Each
+        content comes once, with one of its commits (`index` for the index).
+
+        Raises:
+            ProjectInvalid: git cannot tell, e.g. because its repository is damaged.
+        """
+        found: dict[str, str] = {}
+        for staged in _split(self._out([*_LITERAL, "ls-files", "-z", "--stage", "--", path])):
+            found.setdefault(staged.split()[1], "index")
+        commits = self._out(["rev-list", "--all", "--reflog", "--full-history", "--", path])
+        options = ["--stdin", "-r", "-m", "--root", "--raw", "--no-renames", "--no-abbrev"]
+        commit, before = "", set()
+        for line in self._out([*_LITERAL, "diff-tree", *options, "--", path], stdin=commits).splitlines():
+            if line.startswith(b":"):
+                _, _, old, new, *_ = line.decode(errors="replace").split()
+                before.add(old)
+                found.setdefault(new, commit)
+            else:
+                commit = line.split()[0].decode()
+        # what is beyond the end of a shallow clone
+        found |= dict.fromkeys(before - found.keys(), "unknown")
+        blobs = [blob for blob in found if blob.strip("0")]
+        answer = io.BytesIO(
+            self._out(["cat-file", "--batch"], stdin="".join(f"{b}\n" for b in blobs).encode())
+        )
+        for blob in blobs:
+            header = answer.readline().split()
+            if header[1:2] == [b"blob"]:
+                yield found[blob], answer.read(int(header[2]))
+                answer.read(1)
+
+    def work_trees(self) -> list[Path]:
+        """The tops of all work trees of this repository that are there, this one first."""
+        common = self.root / os.fsdecode(self._out(["rev-parse", "--git-common-dir"]).removesuffix(b"\n"))
+        marks = [common, *(Path(mark.read_text().rstrip("\n")) for mark in common.glob("worktrees/*/gitdir"))]
+        tops = [self.root, *(mark.parent for mark in marks if mark.name == ".git")]
+        return list(dict.fromkeys(top.resolve() for top in tops if top.is_dir()))
 
     def changes(self, *, large: int = LARGE) -> Changes:
         """All uncommitted changes, staged, unstaged and untracked, as one binary patch against HEAD.

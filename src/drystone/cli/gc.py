@@ -1,0 +1,90 @@
+"""`drystone gc`: what no version, run, lock or commit leads to goes to the trash, and later for good."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from drystone.cli.context import Context
+from drystone.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from drystone.project.collecting import Collected
+
+SUMMARY = "show, and with --yes collect, stored objects that nothing leads to"
+EXAMPLE = "drystone gc --yes"
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("--yes", action="store_true", help="do it; else it is only shown")
+    parser.add_argument(
+        "--older-than",
+        default="14d",
+        metavar="AGE",
+        help="leave younger objects, and younger trash: `14d`, `12h`, `0s` (14d)",
+    )
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--restore", action="store_true", help="bring everything in the trash back instead")
+    other.add_argument(
+        "--forget", metavar="FOLDER", help="let the store forget a project that used it and is gone"
+    )
+
+
+def run(arguments: Namespace, context: Context) -> int:
+    """Collect, or bring back."""
+    from drystone.project.collecting import collect, forget, restore
+
+    age = _age(arguments.older_than)
+    project = context.project()
+    if arguments.forget:
+        forget(project, context.cwd / arguments.forget)
+        if context.json_mode:
+            context.json({"forgotten": arguments.forget})
+        else:
+            context.note(f"`{arguments.forget}` no longer counts as a user of this store")
+        return 0
+    if arguments.restore:
+        files = restore(project)
+        if context.json_mode:
+            context.json({"restored": files})
+        else:
+            context.note(f"brought {files:,} files back from the trash")
+        return 0
+    done = collect(project, age, dry_run=not arguments.yes)
+    if context.json_mode:
+        context.json(done)
+    else:
+        _print(done, context)
+    return 0
+
+
+def _print(done: Collected, context: Context) -> None:
+    would = "" if done.done else "would go "
+    if len(done.users) > 1:
+        context.out("used by " + ", ".join(context.harmless(str(user)) for user in done.users))
+    context.out(f"{done.objects:,} objects, {done.size:,} bytes: {would}to the trash")
+    if done.left:
+        context.out(f"{done.left:,} bytes of garbage stay in packs that hold little of it")
+    if done.packed or done.rewritten:
+        context.out(f"{done.packed:,} small files and {done.rewritten:,} packs: {would}into new packs")
+    if done.brought_back:
+        context.out(f"{done.brought_back:,} files came back from the trash: something needs them")
+    context.out(
+        f"trash: {done.trash.files:,} files, {done.trash.size:,} bytes, of which "
+        f"{done.emptied.size:,} bytes {'are' if done.done else 'would be'} deleted for good"
+    )
+    if not done.done:
+        context.note("nothing was done; do it with `drystone gc --yes`")
+    elif done.objects:
+        context.note("bring it back with `drystone gc --restore`")
+
+
+def _age(text: str) -> float:
+    found = re.fullmatch(r"([0-9]{1,9})([smhdw])", text)
+    if found is None:
+        raise UsageError(f"no age: `{text}`", hints=["give a number and a unit, such as `14d` or `12h`"])
+    return int(found[1]) * _SECONDS[found[2]]

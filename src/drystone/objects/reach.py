@@ -1,0 +1,76 @@
+"""What can be reached from objects: directories lead to all below them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from drystone.core.errors import Corrupt, NotFound
+from drystone.core.ids import OBJECT_PREFIX
+from drystone.objects.entry import HEADER, Entry
+from drystone.objects.store import ObjectStore
+from drystone.objects.tree import read_tree
+
+#: How the list of a directory begins.
+TREE = f"{HEADER}\n".encode()
+
+
+class Reach:
+    """Objects that were reached, each asked for once.
+
+    Args:
+        store: where directories are read.
+
+    Attributes:
+        digests: of all that was reached, also of what the store lacks.
+        unread: directories that are not here or damaged, with the name by which they were reached.
+    """
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self.digests: set[bytes] = set()
+        self.unread: dict[str, str] = {}
+
+    def follow(self, name: str, by: str, *, tree: bool | None) -> Iterator[tuple[str, str]]:
+        """All objects that are reached from one and were not before, each with the name it goes by.
+
+        Args:
+            name: the object's id.
+            by: what it is called.
+            tree: whether it is a directory; None where only its bytes can tell.
+        """
+        pending = [(name, by, tree)]
+        while pending:
+            name, by, tree = pending.pop()
+            digest = bytes.fromhex(name.removeprefix(OBJECT_PREFIX))
+            if digest in self.digests:
+                continue
+            self.digests.add(digest)
+            yield name, by
+            if tree is False:
+                continue
+            for child in self._below(name, by, tree):
+                pending.append((child.object, f"{by}/{child.name}", child.kind == "tree"))
+
+    def _below(self, name: str, by: str, tree: bool | None) -> tuple[Entry, ...]:
+        if tree is None and not looks_like_a_tree(self._store, name):
+            return ()
+        try:
+            return read_tree(self._store, name)
+        except (NotFound, Corrupt):
+            if tree:
+                self.unread[name] = by
+            return ()
+
+
+def looks_like_a_tree(store: ObjectStore, name: str) -> bool:
+    """Whether an object that is here begins as the list of a directory does."""
+    with suppress(NotFound, Corrupt):
+        if store.size(name) < len(TREE):
+            return False
+        path = store.loose.path(name)
+        if path.is_file():
+            with path.open("rb") as file:
+                return file.read(len(TREE)) == TREE
+        return store.read(name).startswith(TREE)
+    return False

@@ -1,0 +1,106 @@
+"""Which objects a project needs, and what for: the lock now and in history, the ledger, work in progress."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from drystone.core.errors import DrystoneError
+from drystone.core.ids import short
+from drystone.ledger.facts import RunStarted, TraceRecorded, VersionRegistered
+from drystone.ledger.names import decoded
+from drystone.objects.entry import printable
+from drystone.project.project import Project
+from drystone.workspace.lockfile import Lock
+
+_ANY_OBJECT = re.compile(rb"b3:[0-9a-f]{64}(?![0-9a-f])")
+#: Files whose every word that is an object id is needed.
+_KEPT = ("attempts/*.json", "attempts/*.kept", "pins/*")
+
+
+class Need(NamedTuple):
+    """One object that is needed.
+
+    Attributes:
+        by: what for, as a person may be told.
+        tree: whether it is a directory; None where only its bytes can tell.
+    """
+
+    object: str
+    by: str
+    tree: bool | None = None
+
+
+def needs(project: Project) -> Iterator[Need]:
+    """All objects that anything in a project leads to, the present lock's first.
+
+    Raises:
+        DrystoneError: git or the ledger cannot be read.
+        OSError: a file cannot be read.
+    """
+    yield from _locks(project)
+    yield from _ledger(project)
+    for pattern in _KEPT:
+        for path in sorted(project.layout.state.glob(pattern)):
+            yield from _words(path.read_bytes(), f".drystone/{path.parent.name}/{path.name}")
+
+
+def of_lock(data: bytes, suffix: str = "") -> Iterator[Need]:
+    """What a lock needs; of one that cannot be understood, whatever it names.
+
+    Args:
+        data: its bytes.
+        suffix: what to put behind the name of each path.
+    """
+    try:
+        lock = Lock.parse(data)
+    except DrystoneError:
+        yield from _words(data, f"drystone.lock{suffix}, which cannot be understood")
+        return
+    for path, locked in lock.paths.items():
+        yield Need(locked.object, f"{printable(path)}{suffix}", locked.kind == "tree")
+    for step, trace in lock.steps.items():
+        yield Need(trace, f"trace of step {step}{suffix}", False)
+
+
+def _locks(project: Project) -> Iterator[Need]:
+    name = project.layout.lock.name
+    seen: set[str] = set()  # a path that did not change is in every lock
+    for top in project.git.work_trees():
+        path = top / name
+        if path.exists():
+            for need in of_lock(path.read_bytes(), "" if top == project.layout.root else f" in {top}"):
+                seen.add(need.object)
+                yield need
+    for commit, data in project.git.every_version(name):
+        for need in of_lock(data, f" at git:{commit[:12]}"):
+            if need.object not in seen:
+                seen.add(need.object)
+                yield need
+
+
+def _ledger(project: Project) -> Iterator[Need]:
+    ledger = project.ledger
+    for version in decoded(ledger.query("SELECT fact FROM version"), VersionRegistered):
+        yield Need(version.object, f"{version.kind}:{version.name}@v{version.version}")
+    for run, blob, output in ledger.query("SELECT run, started_fact, output FROM run"):
+        if blob is not None:
+            (started,) = decoded([(blob,)], RunStarted)
+            if started.environment:
+                yield Need(started.environment, f"environment of run {short(run)}", False)
+            if started.code is not None and started.code.changes:
+                yield Need(started.code.changes, f"uncommitted changes at run {short(run)}", False)
+        if output:
+            yield Need(output, f"output of run {short(run)}", False)
+    for trace in decoded(ledger.query("SELECT fact FROM trace"), TraceRecorded):
+        yield Need(trace.trace, f"trace of run {short(trace.run)}", False)
+    for file in {problem.split("`")[1] for problem in ledger.problems()}:  # what is damaged may name more
+        path = project.layout.journals / file
+        if path.exists():
+            yield from _words(path.read_bytes(), f"the damaged journal {file}")
+
+
+def _words(data: bytes, by: str) -> Iterator[Need]:
+    for found in dict.fromkeys(_ANY_OBJECT.findall(data)):
+        yield Need(found.decode(), by)

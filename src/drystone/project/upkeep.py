@@ -1,0 +1,164 @@
+"""Is every object that the project needs here and whole, and can it be had again where it is not?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import NamedTuple, Protocol
+
+from drystone.core.errors import DrystoneError
+from drystone.core.ids import OBJECT_PREFIX
+from drystone.objects.atomic import explained
+from drystone.objects.inspection import Fault, Progress, inspect
+from drystone.objects.intake import identify_path
+from drystone.objects.reach import Reach
+from drystone.objects.repair import repair
+from drystone.objects.tree import Memory, walk
+from drystone.project.needs import needs
+from drystone.project.project import Project
+from drystone.workspace.lockfile import Lock
+
+_NAMED = 5  # of those who need an object so many are named
+
+
+class Source(Protocol):
+    """Where lost objects may be had again, such as a remote."""
+
+    def fetch(self, ids: Iterable[str]) -> Iterable[str]:
+        """Stores those of the objects that can be had, verified; gives their ids."""
+
+
+class Lost(NamedTuple):
+    """An object that is needed and that the store does not have whole.
+
+    Attributes:
+        why: `damaged` if a file of the store should hold it, else `missing`.
+        needed_by: paths, versions and runs, the present lock's paths first; at most five.
+    """
+
+    object: str
+    why: str
+    needed_by: tuple[str, ...]
+
+
+class Report(NamedTuple):
+    """What was found.
+
+    Attributes:
+        objects: whole objects in the store; `size` bytes of its files.
+        needed: objects that something needs.
+        faults: what is wrong with which file of the store.
+        lost: the needed objects that are not here.
+        repaired: what was done about it, a line for each, and how many objects came from where.
+    """
+
+    objects: int
+    size: int
+    needed: int
+    faults: tuple[Fault, ...]
+    lost: tuple[Lost, ...]
+    repaired: tuple[str, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.faults and not self.lost
+
+
+def _silent(_done: int, _all: int) -> None:
+    pass
+
+
+def check(project: Project, tell: Progress = _silent) -> Report:
+    """Looks at every byte of the store and at all that the project needs; changes no object.
+
+    Raises:
+        DrystoneError: git, the ledger or the store cannot be read.
+    """
+    store = project.store
+    doubt = store.quarantine.doubt()
+    try:
+        found = inspect(store, tell)
+    except OSError as error:
+        raise explained(error, "the object store cannot be read", store.root) from error
+    damaged = {name for fault in found.faults for name in fault.objects}
+    needed, lost = _unmet(
+        project,
+        # what is neither whole nor damaged may have been stored since
+        lambda name: _digest(name) in found.whole or (name not in damaged and store.has(name)),
+    )
+    report = Report(
+        len(found.whole),
+        found.size,
+        needed,
+        tuple(found.faults),
+        tuple(
+            Lost(name, "damaged" if name in damaged else "missing", tuple(by[:_NAMED]))
+            for name, by in lost.items()
+        ),
+    )
+    if report.whole:
+        store.quarantine.settle(doubt)
+    else:
+        store.quarantine.raise_doubt()
+    return report
+
+
+def mend(
+    project: Project, report: Report, sources: Sequence[Source] = (), tell: Progress = _silent
+) -> Report:
+    """Repairs what a check found, as far as that is possible, and checks again.
+
+    Objects come again from the store's own files, else from tracked files of the work tree that have
+    the right content, else from `sources`.
+
+    Raises:
+        DrystoneError: the store cannot be read or written.
+    """
+    store = project.store
+    done = repair(store, report.faults)
+    ways: list[tuple[str, Way]] = [("the work tree", partial(_from_work_tree, project))]
+    ways += [(str(source), source.fetch) for source in sources]
+    for what, way in ways:
+        # The list of a directory that came back may tell of more that is lost.
+        while lost := set(_unmet(project, store.has)[1]):
+            came = len(set(way(sorted(lost))) & lost)
+            if not came:
+                break
+            done.append(f"{came} objects stored again from {what}")
+    return check(project, tell)._replace(repaired=tuple(done))
+
+
+Way = Callable[[list[str]], Iterable[str]]
+
+
+def _unmet(project: Project, has: Callable[[str], bool]) -> tuple[int, dict[str, list[str]]]:
+    """How many objects are needed, and by whom those that are not here."""
+    reach = Reach(project.store)
+    lost: dict[str, list[str]] = {}
+    for need in needs(project):
+        for name, by in reach.follow(need.object, need.by, tree=need.tree):
+            if not has(name):
+                lost[name] = [by]
+        if need.object in lost and need.by not in lost[need.object]:
+            lost[need.object].append(need.by)
+    return len(reach.digests), lost
+
+
+def _digest(name: str) -> bytes:
+    return bytes.fromhex(name.removeprefix(OBJECT_PREFIX))
+
+
+def _from_work_tree(project: Project, wanted: list[str]) -> set[str]:
+    """Stores the lost objects that tracked paths hold; gives their ids."""
+    lost, came = set(wanted), set[str]()
+    for name in Lock.read(project.layout.lock).paths:
+        place, trees = project.layout.root / name, Memory()
+        with suppress(DrystoneError):  # it is not there, or changes all the time
+            entry = identify_path(place, trees=trees)
+            for below, file in walk(trees, entry):
+                if file.kind == "file" and file.object in lost - came:
+                    came.add(project.store.put_file(place / below if below else place))
+            came |= {project.store.put_bytes(trees.read(other)) for other in lost & {*trees, *trees.later}}
+    return came
