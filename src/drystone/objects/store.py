@@ -295,7 +295,7 @@ class ObjectStore:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """For whoever writes: nobody collects garbage meanwhile, and failures are told in the user's words."""
+        """For whoever writes: nobody collects meanwhile, and failures are told in the user's words."""
         with self.explaining(), self.sharing.writing() as word:
             if word != self._word:  # somebody took objects away since
                 self._word = word

@@ -1,32 +1,20 @@
-"""What git knows about a repository, asked of the git command; only `configure` changes anything.
-
-Of git's variables only those that configure git itself are passed on: GIT_DIR and the like, which are
-set inside hooks, would point it elsewhere.
-"""
+"""What git knows about a repository, asked of the git command; only `configure` changes anything."""
 
 from __future__ import annotations
 
 import io
 import os
-import subprocess
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from drystone.core.errors import NotARepository, NotFound, ProjectInvalid
+from drystone.workspace.gitcommand import GitCommand, run_git, said, split
 
 #: Untracked files above this size are left out of `Git.changes`.
 LARGE = 10_000_000
 _ARGUMENTS = 500  # paths per command line, far below the kernel's limit
 _LITERAL = ("--literal-pathspecs",)
-# The other GIT_ variables point at another repository (inside hooks) or change what git prints.
-_KEPT = (
-    "GIT_CONFIG",
-    "GIT_EXEC_PATH",
-    "GIT_CEILING_DIRECTORIES",
-    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
-    "GIT_TRACE",
-)
 
 
 class Commit(NamedTuple):
@@ -59,15 +47,12 @@ class Changes(NamedTuple):
     skipped: tuple[str, ...]
 
 
-class Git:
+class Git(GitCommand):
     """One git work tree. Paths given and returned are posix, relative to `root`.
 
     Args:
         root: the top of the work tree, absolute, without symlinks.
     """
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
 
     @classmethod
     def discover(cls, start: Path) -> Git:
@@ -79,17 +64,17 @@ class Git:
         """
         if not start.is_dir():
             raise NotARepository(f"no such folder: `{start}`")
-        answer = _run(start, ["rev-parse", "--show-toplevel"])
+        answer = run_git(start, ["rev-parse", "--show-toplevel"])
         if answer.returncode == 0:
             return cls(Path(os.fsdecode(answer.stdout.removesuffix(b"\n"))))
-        said = _said(answer)
-        if "not a git repository" in said or "must be run in a work tree" in said:
+        words = said(answer)
+        if "not a git repository" in words or "must be run in a work tree" in words:
             raise NotARepository(
                 "this is not a git repository",
                 at=str(start),
                 hints=["make it one with `git init`"],
             )
-        raise ProjectInvalid("git refuses to work here", at=str(start), because=said)
+        raise ProjectInvalid("git refuses to work here", at=str(start), because=words)
 
     def head(self) -> str | None:
         """The commit of HEAD, None in a repository without commits."""
@@ -104,7 +89,7 @@ class Git:
     def state(self) -> State:
         """Commit, branch and dirtiness by one command."""
         commit, branch, dirty = None, None, False
-        for line in _split(
+        for line in split(
             self._out(["status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal"])
         ):
             word, _, rest = line.partition(" ")
@@ -156,7 +141,7 @@ class Git:
         Raises:
             NotFound: no such revision.
         """
-        listed = _split(self._out(["ls-tree", "-r", "-z", self.resolve(revision)]))
+        listed = split(self._out(["ls-tree", "-r", "-z", self.resolve(revision)]))
         parts = (line.partition("\t") for line in listed)
         return {path: about.split()[2] for about, _, path in parts if about.split()[1] == "blob"}
 
@@ -211,7 +196,7 @@ class Git:
     def attribute(self, name: str, path: str) -> str:
         """The value of an attribute of a path, `unspecified` where it has none."""
         answer = self._out(["check-attr", "-z", name, "--", path])
-        return _split(answer)[2]
+        return split(answer)[2]
 
     def merge_text(self, ours: Path, base: Path, theirs: Path) -> bool:
         """Merges line by line into the file `ours`, as git does by itself; gives whether it is clean."""
@@ -222,11 +207,11 @@ class Git:
 
     def tracked(self) -> list[str]:
         """All paths in the index."""
-        return _split(self._out(["ls-files", "-z"]))
+        return split(self._out(["ls-files", "-z"]))
 
     def untracked(self) -> list[str]:
         """All files that are neither in the index nor ignored; an embedded repository ends with `/`."""
-        return _split(self._out(["ls-files", "-z", "--others", "--exclude-standard"]))
+        return split(self._out(["ls-files", "-z", "--others", "--exclude-standard"]))
 
     def is_tracked(self, paths: Iterable[str]) -> set[str]:
         """Those of `paths` that the index holds, or, of a folder, holds something in."""
@@ -234,7 +219,7 @@ class Git:
         found: set[str] = set()
         for start in range(0, len(asked), _ARGUMENTS):
             some = asked[start : start + _ARGUMENTS]
-            for path in _split(self._out([*_LITERAL, "ls-files", "-z", "--", *some])):
+            for path in split(self._out([*_LITERAL, "ls-files", "-z", "--", *some])):
                 found.add(path)
                 while path := path.rpartition("/")[0]:
                     found.add(path)
@@ -246,7 +231,7 @@ class Git:
         return {
             path
             for kind in ("--cached", "--others")
-            for path in _split(self._out(["ls-files", kind, *options]))
+            for path in split(self._out(["ls-files", kind, *options]))
         }
 
     def is_ignored(self, paths: Iterable[str]) -> set[str]:
@@ -255,7 +240,7 @@ class Git:
         if not asked:
             return set()
         answer = self._ask(["check-ignore", "-z", "--stdin"], allowed=(0, 1), stdin=asked)
-        return set(_split(answer.stdout))
+        return set(split(answer.stdout))
 
     def changed_between(self, old: str, new: str, path: str = "") -> list[Change]:
         """What differs between two revisions, at or below `path`, sorted by path.
@@ -266,7 +251,7 @@ class Git:
         options = ["-r", "-z", "--no-renames", "--name-status"]
         revisions = [self.resolve(old), self.resolve(new)]
         where = [path] if path else []
-        fields = _split(self._out([*_LITERAL, "diff-tree", *options, *revisions, "--", *where]))
+        fields = split(self._out([*_LITERAL, "diff-tree", *options, *revisions, "--", *where]))
         return [Change(*pair) for pair in zip(fields[::2], fields[1::2], strict=True)]
 
     def author_of(self, path: str) -> Commit | None:
@@ -286,7 +271,7 @@ class Git:
             ProjectInvalid: git cannot tell, e.g. because its repository is damaged.
         """
         found: dict[str, str] = {}
-        for staged in _split(self._out([*_LITERAL, "ls-files", "-z", "--stage", "--", path])):
+        for staged in split(self._out([*_LITERAL, "ls-files", "-z", "--stage", "--", path])):
             found.setdefault(staged.split()[1], "index")
         commits = self._out(["rev-list", "--all", "--reflog", "--full-history", "--", path])
         options = ["--stdin", "-r", "-m", "--root", "--raw", "--no-renames", "--no-abbrev"]
@@ -336,7 +321,7 @@ class Git:
             (wanted if fits else skipped).append(path)
         with tempfile.TemporaryDirectory(prefix="drystone-") as folder:
             private = self._private_index(Path(folder))
-            wanted += _split(self._out(["diff-files", "-z", "--name-only"], extra=private))
+            wanted += split(self._out(["diff-files", "-z", "--name-only"], extra=private))
             names = b"".join(os.fsencode(path) + b"\0" for path in wanted)
             self._out(["update-index", "--add", "--remove", "-z", "--stdin"], stdin=names, extra=private)
             base = self.head() or self._out(["hash-object", "-t", "tree", "/dev/null"]).decode().strip()
@@ -360,52 +345,6 @@ class Git:
             "GIT_OBJECT_DIRECTORY": str(folder / "objects"),
             "GIT_ALTERNATE_OBJECT_DIRECTORIES": f'"{quoted}"',
         }
-
-    def _out(
-        self, arguments: Sequence[str], *, stdin: bytes = b"", extra: Mapping[str, str] | None = None
-    ) -> bytes:
-        return self._ask(arguments, stdin=stdin, extra=extra).stdout
-
-    def _ask(
-        self,
-        arguments: Sequence[str],
-        *,
-        allowed: Container[int] = (0,),
-        stdin: bytes = b"",
-        extra: Mapping[str, str] | None = None,
-    ) -> subprocess.CompletedProcess[bytes]:
-        answer = _run(self.root, arguments, stdin=stdin, extra=extra)
-        if answer.returncode not in allowed:
-            command = next(word for word in arguments if not word.startswith("-"))
-            raise ProjectInvalid(f"`git {command}` failed", at=str(self.root), because=_said(answer))
-        return answer
-
-
-def _run(
-    folder: Path, arguments: Sequence[str], *, stdin: bytes = b"", extra: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[bytes]:
-    # inherited as any child process inherits it
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("GIT_") or name.startswith(_KEPT)
-    }
-    environment |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", **(extra or {})}
-    try:
-        return subprocess.run(
-            ["git", *arguments], cwd=folder, env=environment, input=stdin, capture_output=True, check=False
-        )
-    except FileNotFoundError as error:
-        raise ProjectInvalid("there is no `git` command", hints=["install git 2.30 or newer"]) from error
-
-
-def _said(answer: subprocess.CompletedProcess[bytes]) -> str:
-    lines = answer.stderr.decode(errors="replace").strip().splitlines()
-    return lines[0].removeprefix("fatal: ") if lines else f"exit code {answer.returncode}"
-
-
-def _split(output: bytes) -> list[str]:
-    return [os.fsdecode(part) for part in output.split(b"\0") if part]
 
 
 def _is_readable(path: Path, large: int) -> bool:
