@@ -231,7 +231,9 @@ class ObjectStore:
             if data is None:
                 self.verify(object_id)
             elif not self.loose.path(object_id).is_file():
-                self.loose.publish(lambda descriptor: self._write(descriptor, data, object_id), _never)
+                self.loose.publish(
+                    lambda descriptor: self._write(descriptor, data, object_id), lambda _: False
+                )
             self.sharing.hold(object_id)
         return self.loose.path(object_id)
 
@@ -397,7 +399,3 @@ class ObjectStore:
 
     def _absent(self, name: str) -> NotFound:
         return NotFound(f"object `{short(name)}` is not in the local store", at=str(self.loose.path(name)))
-
-
-def _never(_name: str) -> bool:
-    return False
