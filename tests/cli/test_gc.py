@@ -30,8 +30,10 @@ def gc(said: Said, *words: str) -> Any:
     return json.loads(answer.out)
 
 
-def age(root: Path) -> None:
-    """Makes all that is stored a month old."""
+def age(root: Path, *, done: bool = True) -> None:
+    """Makes all that is stored a month old, and so long ago that nobody undoes it what was done."""
+    if done:
+        shutil.rmtree(root / ".drystone" / "operations", ignore_errors=True)
     for path in (root / ".drystone" / "objects").rglob("*"):
         if path.is_file() and "writers" not in path.parts:
             then = path.stat().st_mtime_ns - 30 * 86400 * 10**9
@@ -52,6 +54,15 @@ def old(repository: Path, said: Said) -> Path:
     track(repository, said, "data", [b"new %d" % number for number in range(40)])
     age(repository)
     return repository
+
+
+def test_what_an_undo_would_need_is_kept_as_long_as_other_garbage(old: Path, said: Said) -> None:
+    (old / "data" / "0").write_bytes(b"mine")
+    assert said("checkout", "--force").code == 0
+    age(old, done=False)
+    gc(said, "--yes")
+    assert said("undo").code == 0
+    assert (old / "data" / "0").read_bytes() == b"mine"
 
 
 OLD = [hash_bytes(b"old %d" % number) for number in range(40)]

@@ -15,6 +15,7 @@ from drystone.core.ids import OBJECT_PREFIX
 from drystone.objects.atomic import copy_content, temporary, write_all
 from drystone.objects.compress import Squeezer
 from drystone.objects.hashing import SMALL, hash_descriptor
+from drystone.objects.listing import stamp
 from drystone.objects.loose import Loose
 from drystone.objects.pack import RAW, ZSTD
 from drystone.objects.packs import FULL, PackFile, Packs, publish
@@ -126,7 +127,7 @@ class Batch:
                 return self._take_large(descriptor, before)
             data = os.read(descriptor, before.st_size + 1)
             after = os.fstat(descriptor)
-            if len(data) != before.st_size or not _same(before, after):
+            if len(data) != before.st_size or stamp(before) != stamp(after):
                 return None
             return self.put(data), after
         finally:
@@ -144,7 +145,7 @@ class Batch:
             name, _ = hash_descriptor(descriptor)
             after = os.fstat(source)
             self._failpoint("written")
-            if not _same(before, after):
+            if stamp(before) != stamp(after):
                 return None
             if name not in self._large and not self._holds(name):
                 self._large.add(name)
@@ -240,13 +241,3 @@ class Batch:
         if self._writer is not None:
             self._writer.discard()
             self._writer = None
-
-
-def _same(before: os.stat_result, after: os.stat_result) -> bool:
-    return (before.st_ino, before.st_size, before.st_mtime_ns, before.st_ctime_ns, before.st_dev) == (
-        after.st_ino,
-        after.st_size,
-        after.st_mtime_ns,
-        after.st_ctime_ns,
-        after.st_dev,
-    )

@@ -20,6 +20,7 @@ from drystone.core.errors import Conflict, Corrupt, NotFound, UsageError
 from drystone.core.ids import OBJECT_PREFIX, is_object_id, short
 from drystone.objects.atomic import copy_content, explained, sync_directory, temporary, write_all
 from drystone.objects.hashing import SMALL, hash_bytes, hash_descriptor, read_up_to
+from drystone.objects.listing import stamp
 from drystone.objects.loose import Loose
 from drystone.objects.packs import Packs, Stored, decoded
 from drystone.objects.quarantine import Quarantine
@@ -259,11 +260,7 @@ class ObjectStore:
 
         def changed() -> bool:
             after = os.fstat(descriptor)
-            return (before.st_size, before.st_mtime_ns, before.st_ctime_ns) != (
-                after.st_size,
-                after.st_mtime_ns,
-                after.st_ctime_ns,
-            )
+            return stamp(before) != stamp(after)
 
         if before.st_size <= SMALL:
             data = read_up_to(descriptor, SMALL + 1)
@@ -309,8 +306,8 @@ class ObjectStore:
         try:
             yield
         except OSError as error:
-            what = "the object store cannot be written" if at is None else f"`{at.name}` cannot be written"
-            raise explained(error, what, at or self.root) from error
+            what = f"`{at.name}`" if at else "the object store"
+            raise explained(error, f"{what} cannot be written", at or self.root) from error
 
     # reading
 

@@ -63,20 +63,20 @@ def collect(project: Project, older_than: float, *, dry_run: bool = True) -> Col
     living = store.sharing.living()
     limit = before if living.since is None else min(before, living.since)
     with _users(project) as users:
-        reach, brought_back = _reach_with_trash(project, users, trash, dry_run)
+        reach, brought_back = _reach_with_trash(project, users, trash, before, dry_run=dry_run)
         todo = plan(store, reach, limit)
         lying, emptied = trash.content(), trash.content(before)
         if not dry_run:
-            _carry_out(project, todo, trash.begin(now), limit)
+            _carry_out(project, todo, trash.begin(now), before, limit)
             with store.explaining(), store.sharing.alone():
                 trash.empty(before)
         return _told(todo, lying, emptied, brought_back, users, done=not dry_run)
 
 
-def _carry_out(project: Project, todo: Plan, folder: Path, limit: int) -> None:
+def _carry_out(project: Project, todo: Plan, folder: Path, before: int, limit: int) -> None:
     try:
         with project.store.explaining():
-            carry_out(project.store, todo, folder, limit, lambda: _again(project))
+            carry_out(project.store, todo, folder, limit, lambda: _again(project, before))
     finally:
         if not any(folder.iterdir()):
             folder.rmdir()
@@ -177,22 +177,22 @@ def _unreadable(top: Path, because: str) -> ProjectInvalid:
     )
 
 
-def _needed(users: list[Project]) -> Iterator[tuple[str, str, bool | None]]:
+def _needed(users: list[Project], before: int) -> Iterator[tuple[str, str, bool | None]]:
     for user in users:
         try:
-            yield from ((need.object, need.by, need.tree) for need in needs(user))
+            yield from ((need.object, need.by, need.tree) for need in needs(user, before))
         except (DrystoneError, OSError, sqlite3.Error) as error:
             because = error.message if isinstance(error, DrystoneError) else str(error)
             raise _unreadable(user.layout.root, because) from error
 
 
-def _reached(project: Project, users: list[Project]) -> Reach:
+def _reached(project: Project, users: list[Project], before: int) -> Reach:
     reach = Reach(project.store)
     # First what processes rely on that live: if one ends meanwhile, what it made refer to it is seen after.
     for name in project.store.sharing.living().objects:
         for _ in reach.follow(name, "a process that is running", tree=None):
             pass
-    for name, by, tree in _needed(users):
+    for name, by, tree in _needed(users, before):
         for _ in reach.follow(name, by, tree=tree):
             pass
     doubt = project.store.quarantine.doubt()
@@ -208,12 +208,12 @@ def _reached(project: Project, users: list[Project]) -> Reach:
 
 
 def _reach_with_trash(
-    project: Project, users: list[Project], trash: Trash, dry_run: bool
+    project: Project, users: list[Project], trash: Trash, before: int, *, dry_run: bool
 ) -> tuple[Reach, int]:
     """What is reached, after what of it lay in the trash was brought back."""
     brought_back = 0
     while True:
-        reach = _reached(project, users)
+        reach = _reached(project, users, before)
         if dry_run or not trash.content().files:
             return reach, brought_back
         missing = {d for d in reach.digests if not project.store.has(OBJECT_PREFIX + d.hex())}
@@ -224,8 +224,8 @@ def _reach_with_trash(
         brought_back += moved
 
 
-def _again(project: Project) -> tuple[Reach, frozenset[str]]:
+def _again(project: Project, before: int) -> tuple[Reach, frozenset[str]]:
     """What is reached now that nobody else writes."""
     held = project.store.sharing.living(clear=True).objects
     with _users(project) as users:
-        return _reached(project, users), held
+        return _reached(project, users, before), held

@@ -13,10 +13,11 @@ from drystone.ledger.names import decoded
 from drystone.objects.entry import printable
 from drystone.project.project import Project
 from drystone.workspace.lockfile import Lock
+from drystone.workspace.operations import Operations
 
 _ANY_OBJECT = re.compile(rb"b3:[0-9a-f]{64}(?![0-9a-f])")
 #: Files whose every word that is an object id is needed.
-_KEPT = ("attempts/*.json", "attempts/*.kept", "pins/*")
+_KEPT = ("attempts/*.json", "attempts/*.kept", "imported/*.lock", "pins/*")
 
 
 class Need(NamedTuple):
@@ -32,8 +33,12 @@ class Need(NamedTuple):
     tree: bool | None = None
 
 
-def needs(project: Project) -> Iterator[Need]:
+def needs(project: Project, undo_since: int = 0) -> Iterator[Need]:
     """All objects that anything in a project leads to, the present lock's first.
+
+    Args:
+        project: which.
+        undo_since: nanoseconds since the epoch; what was done before need not be undone any more.
 
     Raises:
         DrystoneError: git or the ledger cannot be read.
@@ -44,6 +49,13 @@ def needs(project: Project) -> Iterator[Need]:
     for pattern in _KEPT:
         for path in sorted(project.layout.state.glob(pattern)):
             yield from _words(path.read_bytes(), f".drystone/{path.parent.name}/{path.name}")
+    for operation in Operations(project.layout.operations, project.clock):
+        if operation.time >= undo_since:
+            for change in (*operation.lock, *operation.files):
+                for side in (change.before, change.after):
+                    if side is not None:
+                        by = f"undoing `drystone {operation.verb}` of {printable(change.path)}"
+                        yield Need(side.object, by, side.kind == "tree")
 
 
 def of_lock(data: bytes, suffix: str = "") -> Iterator[Need]:
