@@ -15,6 +15,7 @@ VERBS = (
     "run",
     "add",
     "checkout",
+    "get",
     "push",
     "pull",
     "remote",
