@@ -101,7 +101,7 @@ def _whole(arguments: Namespace, context: Context, reader: Reader, content: Cont
     with bar(context, f"getting {content.label}", entry.size or None) as progress:
         if arguments.output == "-":
             reader.file(content)  # a folder or link is refused
-            with getting.fetch(origin, entry, progress).open(entry.object) as file:
+            with getting.stored(origin, entry, progress) as file:
                 while data := file.read(_COPIED):
                     context.raw(data)
             return 0

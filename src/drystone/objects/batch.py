@@ -211,7 +211,7 @@ class Batch:
     def _close_pack(self) -> None:
         if self._writer is not None:
             writer, self._writer = self._writer, None
-            publish(writer, self._packs.folder, self._failpoint)
+            self._packs.renew(publish(writer, self._packs.folder, self._failpoint))
 
     def _release(self) -> None:
         """Let go of the files of large objects, and of all that are not published."""

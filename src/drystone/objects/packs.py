@@ -123,6 +123,13 @@ class Packs:
             pack.close()
         self._packs, self._seen, self._last = {}, None, None
 
+    def renew(self, path: Path) -> None:
+        """A pack was published: perhaps one that was here before and was damaged."""
+        known = self._packs.pop(path.with_suffix(INDEX_SUFFIX).name, None)
+        if known is not None:
+            known.close()
+        self._seen, self._last = None, None
+
     def refresh(self) -> bool:
         """Take note of packs that came or went; whether there were any."""
         try:
@@ -226,6 +233,7 @@ def publish(pack: PackFile, folder: Path, failpoint: Callable[[str], None] = _no
         path.rename(home)
         failpoint("pack renamed")
         write_index(home, encode_index(digest, pack.places.items()), path.parent)
+        home.with_suffix(DAMAGED_SUFFIX).unlink(missing_ok=True)  # what was noted of its predecessor
         failpoint("pack indexed")
     finally:
         pack.discard()

@@ -310,11 +310,14 @@ def _locked_names(origin: Origin, lock: Lock) -> Iterator[str]:
 
 
 def _fail(origin: Origin, text: str, kinds: list[AssetKind], name: str) -> Content:
-    known = {other for other in known_names(origin) if other in [f"{kind}:{name}" for kind in kinds]}
-    if known:
+    unregistered = {other for other in known_names(origin) if other in [f"{kind}:{name}" for kind in kinds]}
+    if unregistered:
         raise NotFound(
-            f"no version of `{min(known)}` is on record here",
-            hints=[f"the one of the lock is `{min(known)}`", "fetch newer records with `drystone pull`"],
+            f"no version of `{min(unregistered)}` is on record here",
+            hints=[
+                f"the one of the lock is `{min(unregistered)}`",
+                "fetch newer records with `drystone pull`",
+            ],
         )
     if len(kinds) == 1 and is_valid_name(name):
         known = [other.partition(":")[2] for other in known_names(origin) if other.startswith(f"{kinds[0]}:")]

@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import BinaryIO, Literal, NamedTuple, TypeVar
 
 from drystone.core.errors import Conflict, Corrupt, NotFound
 from drystone.objects.atomic import explained, staging, sync_directory
@@ -17,7 +17,7 @@ from drystone.objects.store import ObjectStore
 from drystone.objects.tree import Memory, walk
 from drystone.project.contents import Content
 from drystone.project.origin import Origin
-from drystone.workspace.checkout import checkout, selected
+from drystone.workspace.checkout import CheckedOut, checkout, selected
 from drystone.workspace.lockfile import LockedPath
 from drystone.workspace.workspace import Workspace
 
@@ -50,6 +50,15 @@ def fetch(origin: Origin, entry: Entry, progress: Progress = lambda _size: None)
     return origin.project.store
 
 
+def stored(origin: Origin, entry: Entry, progress: Progress) -> BinaryIO:
+    """A file object over a file, all of which is here and was verified.
+
+    Raises:
+        NotFound, Corrupt, RemoteUnavailable, WorkFailed: as `fetch`.
+    """
+    return _healing(lambda: fetch(origin, entry, progress).open(entry.object))
+
+
 def to_its_place(origin: Origin, content: Content, *, force: bool = False, progress: Progress) -> Got:
     """Puts a tracked path where it belongs in the work tree, as `checkout` does.
 
@@ -59,7 +68,7 @@ def to_its_place(origin: Origin, content: Content, *, force: bool = False, progr
     """
     assert content.path is not None
     project = origin.project
-    fetch(origin, content.entry, progress)
+    _healing(lambda: fetch(origin, content.entry, progress))
     with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
         place = workspace.place(content.path)
         locked = workspace.lock(content.revision).paths
@@ -67,11 +76,12 @@ def to_its_place(origin: Origin, content: Content, *, force: bool = False, progr
             selected(workspace, [place], locked)
         except NotFound:  # a part of a tracked path
             return _part(workspace, content, force)
-        done = _healing(
-            origin,
-            content.entry,
-            lambda: checkout(workspace, [place], revision=content.revision, force=force),
-        )
+
+        def work() -> CheckedOut:
+            fetch(origin, content.entry)
+            return checkout(workspace, [place], revision=content.revision, force=force)
+
+        done = _healing(work)
     return Got(place, "written" if done.restored else "unchanged", {it.path: it.object for it in done.saved})
 
 
@@ -92,10 +102,10 @@ def to(origin: Origin, entry: Entry, destination: Path, *, force: bool = False, 
             at=str(destination),
             hints=["give another place with `-o PATH`", "replace it with `--force`"],
         )
-    store = fetch(origin, entry, progress)
+    _healing(lambda: fetch(origin, entry, progress))
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        _healing(origin, entry, lambda: _install(store, entry, destination))
+        _healing(lambda: _install(fetch(origin, entry), entry, destination))
     except OSError as error:
         raise explained(error, f"`{printable(destination.name)}` cannot be written", destination) from error
     return Got(destination, "written", {})
@@ -135,20 +145,20 @@ def _present(path: Path) -> Entry | None:
     return identify_path(path)
 
 
-def _healing(origin: Origin, entry: Entry, work: Callable[[], _Done]) -> _Done:
-    """Does something with objects; those that turn out to be damaged here are fetched again."""
-    met: set[str] = set()
+def _healing(work: Callable[[], _Done]) -> _Done:
+    """Does something that fetches what is not here; what turns out to be damaged here meanwhile is not."""
+    met: list[Corrupt] = []
     while True:
         try:
             return work()
         except Corrupt as damage:
-            if damage.message in met:
+            if damage.message in [error.message for error in met]:
                 raise
-            met.add(damage.message)
-            try:
-                fetch(origin, entry)
-            except NotFound:
-                raise damage from None
+            met.append(damage)
+        except NotFound:
+            if met:  # it was damaged here and is nowhere else
+                raise met[-1] from None
+            raise
 
 
 def _install(store: ObjectStore, entry: Entry, destination: Path) -> None:

@@ -194,13 +194,14 @@ def _fetched(where: str, settings: Settings, scratch: Path, remote: str | None, 
 
     def addresses() -> list[Address]:
         found = _addresses(project, remote)
-        for address in found:
-            relative = "://" not in address.url and not Path(address.url).is_absolute()
-            if relative and address.name != address.url:
-                raise ProjectInvalid(
-                    f"remote `{address.name}` of `{where}` is a folder beside its clone: `{address.url}`",
-                    hints=["say where it is from here with `--remote PATH`"],
-                )
+        beside = [it for it in found if "://" not in it.url and not Path(it.url).is_absolute()]
+        if remote and "/" in remote:  # whoever gives an address knows where it is
+            return [address for address in found if address not in beside]
+        for address in beside:
+            raise ProjectInvalid(
+                f"remote `{address.name}` of `{where}` is a folder beside its clone: `{address.url}`",
+                hints=["say where it is from here with `--remote PATH`"],
+            )
         return found
 
     sources = Sources(project, addresses)
