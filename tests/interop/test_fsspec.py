@@ -68,9 +68,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.rmtree(root / "data")
     shutil.rmtree(root / ".drystone" / "objects")
     monkeypatch.chdir(root)
-    fsspec.filesystem("drystone").clear_instance_cache()
     yield root
-    fsspec.filesystem("drystone").clear_instance_cache()
+    fsspec.get_filesystem_class("drystone").clear_instance_cache()
 
 
 def test_pandas_reads_versions(project: Path) -> None:
@@ -157,7 +156,7 @@ def test_errors_are_those_of_files(project: Path) -> None:
     with pytest.raises(IsADirectoryError):
         files.open("data:set")
     shutil.rmtree(project.parent / "lab")
-    files.clear_instance_cache()
+    files.clear_instance_cache()  # it knows what the remote held
     with pytest.raises(RemoteUnavailable):  # not that there is no such file
         fsspec.filesystem("drystone").exists("data:set/a.parquet")
 
@@ -174,6 +173,31 @@ def test_another_repository_and_another_remote(project: Path, monkeypatch: pytes
     options = {"repo": str(project), "remote": "../moved"}
     assert pd.read_csv("drystone://data:set/deep/b.csv", storage_options=options).equals(TABLE.to_pandas())
     assert not list(outside.iterdir())
+
+
+def test_a_file_system_belongs_to_where_it_was_made(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = project.parent / "other"
+    other.mkdir()
+    _git(other, "init", "-q")
+    here = fsspec.filesystem("drystone")
+    assert fsspec.filesystem("drystone") is here
+    monkeypatch.chdir(other)
+    assert not fsspec.filesystem("drystone").exists("data:set")
+    assert here.exists("data:set")
+
+
+def test_what_is_pushed_meanwhile_is_found(project: Path, tmp_path: Path) -> None:
+    files = fsspec.filesystem("drystone")
+    assert files.exists("data:set/a.parquet")  # it has looked at the remote
+    _git(tmp_path, "clone", "-q", str(project), "mate")
+    (tmp_path / "mate" / "data").mkdir()
+    (tmp_path / "mate" / "data" / "later.txt").write_text("later")
+    _verb(tmp_path / "mate", "add", "data/later.txt")
+    shutil.copy(tmp_path / "mate" / "drystone.lock", project)
+    with pytest.raises(FileNotFoundError, match="not on remote `lab`"):
+        files.cat_file("data/later.txt")
+    _verb(tmp_path / "mate", "push")
+    assert files.cat_file("data/later.txt") == b"later"
 
 
 # drystone.open

@@ -32,7 +32,15 @@ from drystone.project.settings import Settings
 _TYPES = {"file": "file", "tree": "directory", "link": "link"}
 
 
-class DrystoneFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+class _Standing(type(AbstractFileSystem)):  # type: ignore[misc]  # fsspec has no types
+    """fsspec keeps file systems by how they were made; ours are also of where the process stood then."""
+
+    @property
+    def standing(cls) -> str:
+        return os.environ.get("DRYSTONE_ROOT") or str(Path.cwd())
+
+
+class DrystoneFileSystem(AbstractFileSystem, metaclass=_Standing):  # type: ignore[misc]
     """The files of a project's lock and of all registered versions, read-only.
 
     Args:
@@ -44,16 +52,15 @@ class DrystoneFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec ha
 
     protocol = "drystone"
     root_marker = ""
-    cachable = True
+    _extra_tokenize_attributes = ("standing",)
 
     def __init__(self, repo: str | None = None, remote: str | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.repo = repo
         self.remote = remote
-        root = os.environ.get("DRYSTONE_ROOT")
         self._guard = threading.Lock()
         self._reader = Reader.at(
-            Path(root) if root else Path.cwd(), Settings.of(os.environ), _scratch, repo=repo, remote=remote
+            Path(type(self).standing), Settings.of(os.environ), _scratch, repo=repo, remote=remote
         )
         weakref.finalize(self, self._reader.close)
 

@@ -7,7 +7,7 @@ say nothing about what the disk gives later.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -202,7 +202,18 @@ class Sources:
 
     def views(self, name: str, errors: list[DrystoneError]) -> Iterator[View]:
         """The object as each source has it; why others cannot give it is added to `errors`."""
-        for source in self._all(errors):
+        seen = list(self._remotes.values())
+        found = False
+        for view in self._views(name, self._all(errors), errors):
+            found = True
+            yield view
+        if not found and not errors:  # perhaps it was sent since we looked at what there is
+            for distant in seen:
+                distant.remote.catalogue.refresh()
+            yield from self._views(name, seen, errors)
+
+    def _views(self, name: str, sources: Iterable[Source], errors: list[DrystoneError]) -> Iterator[View]:
+        for source in sources:
             try:
                 chunks = source.chunks(name)
             except Failure as error:
@@ -257,7 +268,10 @@ class Sources:
                 self._take_over(store, entry, errors, progress)
         if self._is_here(entry):
             return
+        seen = list(self._remotes.values())
         for distant in self.remotes(errors):
+            if distant in seen:
+                distant.remote.catalogue.refresh()
             got = distant.remote.fetcher(progress).closure([entry])
             if not got.missing:
                 return
