@@ -229,6 +229,25 @@ def test_open_stands_in_the_project_of_a_step(project: Path, monkeypatch: pytest
         assert file.readline() == "id,name\n"
 
 
+def test_a_step_may_read_only_what_never_changes(project: Path) -> None:
+    """It is not seen to read it, and would be reused when it has changed."""
+    (project / "steps").mkdir()
+    step = project / "steps" / "count.py"
+    text = "import drystone as ds\nopen('count.txt', 'w').write(str(len(ds.open({!r}).read())))\n"
+    program = str(Path(sys.executable).parent / "drystone")
+    tree = Lock.read(project / "drystone.lock").paths["data/noise"].object
+    for reference in ("data:set@v1/deep/b.csv", tree):
+        step.write_text(text.format(reference))
+        done = subprocess.run([program, "run"], cwd=project, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert (project / "count.txt").read_text() == "3000000"
+    for reference in ("data:noise", "data/noise", "data:set@/a.parquet", "data:noise@git:main"):
+        step.write_text(text.format(reference))
+        done = subprocess.run([program, "run"], cwd=project, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert "a step cannot read" in done.stdout + done.stderr
+
+
 def test_what_was_learnt_of_another_repository_goes_with_the_file(
     project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -30,6 +30,7 @@ from drystone.workspace.lockfile import Lock
 
 _FOLDERS: dict[AssetKind, str] = {"data": "data", "model": "models"}
 _PREFIX = re.compile(r"b3:([0-9a-f]{8,64})")
+_FIXED = re.compile(r"@(v[1-9][0-9]*|git:[0-9a-f]{40})(/|$)")
 _SHOWN = 5
 
 
@@ -76,6 +77,11 @@ def find(origin: Origin, text: str, *, under: str = "") -> Content:
         return _named(origin, text, list(_FOLDERS), text)
     parse(text.partition("@")[0])  # says what a reference is
     raise _unknown(origin, text)
+
+
+def is_fixed(text: str) -> bool:
+    """Whether a reference can never mean something else: a version by number, an object, a whole commit."""
+    return text.startswith("b3:") or _FIXED.search(text) is not None
 
 
 def children(origin: Origin, content: Content) -> tuple[Entry, ...]:

@@ -23,10 +23,13 @@ class Reader:
 
     Args:
         origin: where names are looked up.
+        in_step: whether a step of the pipeline reads. It is not seen to read what lies in a store or on a
+            remote, so it may only ask for what never changes; else it would be reused when it must not.
     """
 
-    def __init__(self, origin: Origin) -> None:
+    def __init__(self, origin: Origin, *, in_step: bool = False) -> None:
         self.origin = origin
+        self._in_step = in_step
 
     @classmethod
     def at(
@@ -54,10 +57,12 @@ class Reader:
         if remote and "/" in remote and "://" not in remote:
             remote = str((start / remote).absolute())
         if repo is None:
-            return cls(here(Project.discover(start, settings), remote))
-        return cls(
-            elsewhere(repo, settings, base=start, scratch=scratch(), remote=remote, clock=SystemClock())
-        )
+            origin = here(Project.discover(start, settings), remote)
+        else:
+            origin = elsewhere(
+                repo, settings, base=start, scratch=scratch(), remote=remote, clock=SystemClock()
+            )
+        return cls(origin, in_step="DRYSTONE_PARAMS" in settings.environ)
 
     def __enter__(self) -> Self:
         return self
@@ -70,7 +75,12 @@ class Reader:
         self.origin.close()
 
     def find(self, text: str, *, under: str = "") -> Content:
-        """What a reference means; see `contents.find`."""
+        """What a reference means; see `contents.find`.
+
+        Raises:
+            UsageError: a step asks for what may come to mean something else; or as `contents.find`.
+        """
+        self._refuse_moving(text)
         try:
             return contents.find(self.origin, text, under=under)
         finally:
@@ -81,7 +91,8 @@ class Reader:
         return contents.children(self.origin, content)
 
     def names(self) -> list[str]:
-        """All datasets and models, as `KIND:NAME`."""
+        """All datasets and models, as `KIND:NAME`; UsageError in a step, as they may change."""
+        self._refuse_moving("")
         try:
             return contents.known_names(self.origin)
         finally:
@@ -112,3 +123,14 @@ class Reader:
     ) -> io.BufferedReader | io.TextIOWrapper:
         """A file object over what a reference means; `file` and `lazyfile.opened` say how it can fail."""
         return opened(self.file(self.find(text)), mode, encoding, newline)
+
+    def _refuse_moving(self, text: str) -> None:
+        if self._in_step and not contents.is_fixed(text):
+            raise UsageError(
+                f"a step cannot read `{text}` by reference: what it means may change",
+                because="nobody would see that it was read, and the step be reused when it has changed",
+                hints=[
+                    "name a version by its number, as in `data:flights@v3`",
+                    "read the file itself, as in `data/flights.parquet`: that is seen",
+                ],
+            )
