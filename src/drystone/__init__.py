@@ -5,6 +5,7 @@
     ds.params["train"]["depth"]          # a parameter, recorded as read
     ds.log(loss=0.3, step=7)             # a metric point
     ds.model("churn", pipeline, inputs=X)  # a model with signature and example, in models/churn
+    ds.open("data:flights@v3/x.parquet") # a file of a version, fetched as far as it is read
 
 Everything here is loaded when it is first used: `import drystone` costs next to nothing.
 """
@@ -16,6 +17,7 @@ from typing import Any
 __all__ = [
     "log",
     "model",
+    "open",
     "params",
     "run",
     "tag",

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import io
 import os
 import sys
+import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
@@ -278,6 +281,54 @@ def views(*names: str) -> FeatureSet:
     from drystone.features.api import features
 
     return features(_root(), *names)
+
+
+def open(  # noqa: A001  `drystone.open` is to data what `open` is to files
+    reference: str,
+    mode: str = "rb",
+    *,
+    encoding: str | None = None,
+    newline: str | None = None,
+    repo: str | None = None,
+    remote: str | None = None,
+) -> io.BufferedReader | io.TextIOWrapper:
+    """A file of a dataset, a model or the lock, read-only: `ds.open("data:flights@v3/x.parquet")`.
+
+    Nothing is checked out. Where the object is not in the local store it is fetched from a remote, in
+    pieces and only as far as it is read; each piece is verified before a byte of it is handed out.
+
+    Args:
+        reference: `data:NAME`, `model:NAME@VERSION/PATH`, a tracked path as the lock names it,
+            `PATH@git:REV`, or `b3:DIGITS`.
+        mode: `rb`, or `r` for text.
+        encoding: of text; UTF-8 where none is given.
+        newline: as for the built-in `open`.
+        repo: another repository: a folder of this machine, or a URL that `git clone` takes.
+        remote: the name or address of the remote that is asked first.
+
+    Raises:
+        NotFound, Ambiguous: the reference names nothing, or several things; or its bytes are nowhere.
+        UsageError: it is no reference, names a folder, or the mode is none for reading.
+        Corrupt: what is here is damaged, and no remote has it.
+        RemoteUnavailable: a remote cannot be reached, refuses, or gives other bytes. Reading raises this too.
+    """
+    from drystone.project.reading import Reader
+
+    root = os.environ.get("DRYSTONE_ROOT")
+    reader = Reader.at(
+        Path(root) if root else Path.cwd(), Settings.of(os.environ), _scratch, repo=repo, remote=remote
+    )
+    try:
+        file = reader.open(reference, mode, encoding, newline)
+    except BaseException:
+        reader.close()
+        raise
+    weakref.finalize(file, reader.close)
+    return file
+
+
+def _scratch() -> Path:
+    return Path(tempfile.mkdtemp(prefix="drystone-")).resolve()
 
 
 def _root() -> Layout:

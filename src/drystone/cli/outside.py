@@ -10,6 +10,7 @@ from drystone.core.errors import DrystoneError, ProjectInvalid, WorkFailed
 #: Which extra brings a package.
 _EXTRAS = {
     "duckdb": "features",
+    "fsspec": "fsspec",
     "httptools": "serve",
     "jinja2": "serve",
     "narwhals": "features",

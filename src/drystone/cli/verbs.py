@@ -16,6 +16,7 @@ VERBS = (
     "run",
     "add",
     "checkout",
+    "get",
     "push",
     "pull",
     "remote",

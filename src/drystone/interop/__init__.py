@@ -1,1 +1,1 @@
-"""Floor 5: other tools' files, read and written as those tools do it."""
+"""Floor 5: other tools' files and protocols, as those tools read and write them."""

@@ -62,26 +62,36 @@ class _Journals(msgspec.Struct, frozen=True):
     parcels: tuple[str, ...] = ()
 
 
+def address_of(project: Project, name: str | None) -> Address:
+    """The address of a remote in the project's settings; the first one's if no name is given.
+
+    Raises:
+        NotFound: there is no such remote.
+        ProjectInvalid: the settings cannot be understood.
+    """
+    found = configuration.remotes(project.layout.root)
+    chosen = configuration.choose(found, name)
+    return Address(chosen, **found[chosen])
+
+
 class Remote:
     """One remote of a project, open.
 
     Args:
         project: whose.
-        name: of the remote in the settings; None is the first one.
+        remote: its name in the settings, its address, or None for the first one.
 
     Raises:
         NotFound: there is no such remote.
         ProjectInvalid: its settings cannot be.
     """
 
-    def __init__(self, project: Project, name: str | None = None) -> None:
-        found = configuration.remotes(project.layout.root)
-        chosen = configuration.choose(found, name)
-        address = Address(chosen, **found[chosen])
+    def __init__(self, project: Project, remote: str | Address | None = None) -> None:
+        address = remote if isinstance(remote, Address) else address_of(project, remote)
         settings = project.settings
         around = Surroundings(settings.environ, settings.home, project.layout.root)
         self.project = project
-        self.name = chosen
+        self.name = address.name
         self.bucket: Bucket = open_bucket(address, around)
         identity = hash_bytes(f"{address.endpoint} {self.bucket.url}".encode())
         self.folder = project.layout.state / "remotes" / digest_of(identity).hex()[:16]
@@ -135,6 +145,16 @@ class Remote:
         got = self.fetcher(progress).closure(entries)
         missing = tuple(sorted(got.missing))
         return Pulled(self.name, len(got.here), journals, missing, self.bucket.traffic)
+
+    def pull_journals(self) -> int:
+        """Fetches the journals only; gives how many grew.
+
+        Raises:
+            RemoteUnavailable: it cannot be reached or refuses.
+            Corrupt: it gives a damaged parcel.
+        """
+        self._mark(only_look=True)
+        return self._pull_journals()
 
     def fetcher(self, progress: Progress = lambda _size: None) -> Fetcher:
         """Reads from the remote; the catalogue must have been refreshed."""

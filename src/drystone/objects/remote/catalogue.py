@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from drystone.core.errors import DrystoneError
 from drystone.objects.atomic import write_atomic
 from drystone.objects.pack import PackIndex, Place
 from drystone.objects.remote.bucket import Bucket
@@ -71,6 +72,11 @@ class Catalogue:
         """All objects of a pack."""
         return self._indexes[pack].items()
 
+    def __iter__(self) -> Iterator[bytes]:
+        """The digests of all that is there, pieces of large objects too."""
+        for index in self._indexes.values():
+            yield from index
+
     def __len__(self) -> int:
         return sum(len(index) for index in self._indexes.values())
 
@@ -89,7 +95,7 @@ class Catalogue:
             self._keep(name, data)
 
     def _keep(self, name: str, data: bytes) -> None:
-        with suppress(OSError):
+        with suppress(OSError, DrystoneError):  # it is fetched anew next time
             self._folder.mkdir(parents=True, exist_ok=True)
             write_atomic(self._folder / f"{name}.index", data)
 

@@ -14,7 +14,7 @@ from drystone.core.ids import digest_of, name_of, short
 from drystone.objects.atomic import write_all
 from drystone.objects.batch import Batch
 from drystone.objects.entry import Entry
-from drystone.objects.pack import CHUNKS, Chunk, Place, decode_chunks
+from drystone.objects.pack import CHUNKS, LARGEST, Chunk, Place, decode_chunks, entry_header
 from drystone.objects.packs import decoded
 from drystone.objects.remote.bucket import Bucket
 from drystone.objects.remote.catalogue import Catalogue, Held
@@ -155,6 +155,31 @@ class Fetcher:
         data = b"".join(self._pieces(needed))
         return data[start - (first or 0) : stop - (first or 0)]
 
+    def chunks(self, name: str) -> list[Chunk] | None:
+        """The pieces of an object in order; a small one is its own. None where the remote has it not.
+
+        Raises:
+            RemoteUnavailable: the remote cannot be reached or refuses, or gives another list.
+        """
+        digest = digest_of(name)
+        held = self._catalogue.find(digest)
+        if held is None:
+            return None
+        if held.place.encoding != CHUNKS:
+            return [Chunk(digest, held.place.size)]
+        return self._chunks(digest, held)
+
+    def pieces(self, chunks: Sequence[Chunk]) -> Iterator[bytes]:
+        """These pieces in order, each verified.
+
+        Raises:
+            RemoteUnavailable: the remote cannot be reached or refuses, or gives other bytes.
+        """
+        for chunk, piece in zip(chunks, self._pieces(chunks), strict=True):
+            if len(piece) != chunk.size:
+                raise self._lies(name_of(chunk.digest))
+            yield piece
+
     def size(self, name: str) -> int | None:
         """Bytes of an object, None where the remote has it not."""
         held = self._catalogue.find(digest_of(name))
@@ -233,14 +258,18 @@ class Fetcher:
                 yield found[chunk.digest]
 
     def _chunks(self, digest: bytes, held: Held) -> list[Chunk]:
-        stored = self._bucket.get_range(
-            pack_key(held.pack), held.place.offset, held.place.offset + held.place.stored
-        )
+        place = held.place
+        # A list cannot be held against the object's name before all of the object is here. What stands before
+        # it in the pack says whose list it is: another one's, of the same length, is told from it by that.
+        header = entry_header(digest, place.size, place.stored, place.encoding)
+        start = place.offset - len(header)
+        data = self._bucket.get_range(pack_key(held.pack), max(start, 0), place.offset + place.stored) or b""
         try:
-            chunks = decode_chunks(stored or b"")
+            chunks = decode_chunks(data[len(header) :])
         except ValueError:
             chunks = []
-        if sum(chunk.size for chunk in chunks) != held.place.size:
+        fits = sum(chunk.size for chunk in chunks) == place.size
+        if not fits or data[: len(header)] != header or any(chunk.size > LARGEST for chunk in chunks):
             raise self._lies(name_of(digest))
         return chunks
 

@@ -43,6 +43,17 @@ class Pieces:
             self._folder.mkdir(parents=True, exist_ok=True)
             write_atomic(self._folder / digest.hex(), encode_chunks(chunks))
 
+    def recall(self, digest: bytes) -> list[Chunk] | None:
+        """The list of an object, None where it is not known. It may be damaged: each piece tells."""
+        with suppress(OSError, ValueError):
+            return decode_chunks(self._folder.joinpath(digest.hex()).read_bytes())
+        return None
+
+    def forget(self, digest: bytes) -> None:
+        """Let go of a list that turned out to be damaged."""
+        with suppress(OSError):
+            self._folder.joinpath(digest.hex()).unlink()
+
     def find(self, piece: Chunk) -> bytes | None:
         """The bytes of a piece, verified, if some object of the store holds it."""
         if self._where is None:

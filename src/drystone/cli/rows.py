@@ -1,0 +1,41 @@
+"""`drystone get --rows`: some rows of a Parquet file, of which no more is fetched than holds them."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from drystone.cli.context import Context
+
+if TYPE_CHECKING:
+    from drystone.project.lazyfile import LazyFile
+
+
+def give(arguments: Namespace, context: Context, lazy: LazyFile) -> int:
+    """Give the rows that `--rows` names: to a file, or as CSV or a document to standard output."""
+    from drystone.project.lazyfile import buffered
+    from drystone.project.rows import Rows, form_of, parse_range
+
+    wanted = parse_range(arguments.rows)
+    place = None if arguments.output in (None, "-") else context.cwd / arguments.output
+    if place is not None:
+        form_of(place)
+    with buffered(lazy) as file:
+        rows = Rows(file, wanted, lazy.name)
+        if place is None and context.json_mode:
+            context.json({"reference": lazy.name, "total": rows.total, "rows": rows.documents()})
+        elif place is None:
+            context.flush()
+            rows.write(sys.stdout.buffer, "csv")
+        else:
+            done = rows.write_file(place, force=arguments.force)
+            if context.json_mode:
+                context.json(
+                    {"reference": lazy.name, "path": str(place), "total": rows.total, "written": done}
+                )
+            else:
+                context.out(f"written  {arguments.output}  {done:,} of {rows.total:,} rows")
+    if wanted.stop is not None and wanted.stop > rows.total and not context.json_mode:
+        context.note(f"note: `{lazy.name}` has only {rows.total:,} rows")
+    return 0

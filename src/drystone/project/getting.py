@@ -1,0 +1,193 @@
+"""`get`: puts what a reference means where the user wants it, and overwrites nothing unasked."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, Literal, NamedTuple, TypeVar
+
+from drystone.core.errors import Conflict, Corrupt, NotFound
+from drystone.objects.atomic import explained, staging, sync_directory
+from drystone.objects.entry import Entry, printable
+from drystone.objects.intake import identify_path, store_path
+from drystone.objects.restore import restore
+from drystone.objects.store import ObjectStore
+from drystone.objects.tree import Memory, walk
+from drystone.project.contents import Content
+from drystone.project.origin import Origin
+from drystone.workspace.checkout import CheckedOut, checkout, selected
+from drystone.workspace.lockfile import LockedPath
+from drystone.workspace.workspace import Workspace
+
+Progress = Callable[[int], None]
+_Done = TypeVar("_Done")
+
+
+class Got(NamedTuple):
+    """What `get` did.
+
+    Attributes:
+        path: the file or folder that holds it.
+        outcome: `written`, or `unchanged` where it was there already.
+        saved: contents that were replaced and that nothing else held: objects by their paths.
+    """
+
+    path: Path
+    outcome: Literal["written", "unchanged"]
+    saved: dict[str, str]
+
+
+def fetch(origin: Origin, entry: Entry, progress: Progress = lambda _size: None) -> ObjectStore:
+    """Brings an entry with all below it into the store of the origin's project, which it returns.
+
+    Raises:
+        NotFound, Corrupt, RemoteUnavailable: it is nowhere to be had, whole.
+        WorkFailed: the disk is full.
+    """
+    origin.sources.fetch(entry, progress)
+    return origin.project.store
+
+
+def stored(origin: Origin, entry: Entry, progress: Progress) -> BinaryIO:
+    """A file object over a file, all of which is here and was verified.
+
+    Raises:
+        NotFound, Corrupt, RemoteUnavailable, WorkFailed: as `fetch`.
+    """
+    return _healing(lambda: fetch(origin, entry, progress).open(entry.object))
+
+
+def to_its_place(origin: Origin, content: Content, *, force: bool = False, progress: Progress) -> Got:
+    """Puts a tracked path where it belongs in the work tree, as `checkout` does.
+
+    Raises:
+        Conflict: content that only the work tree has is in the way and `force` is off.
+        NotFound, Corrupt, RemoteUnavailable, WorkFailed: as `fetch`.
+    """
+    assert content.path is not None
+    project = origin.project
+    _healing(lambda: fetch(origin, content.entry, progress))
+    with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
+        place = workspace.place(content.path)
+        locked = workspace.lock(content.revision).paths
+        try:
+            selected(workspace, [place], locked)
+        except NotFound:  # a part of a tracked path
+            return _part(workspace, content, force)
+
+        def work() -> CheckedOut:
+            fetch(origin, content.entry)
+            return checkout(workspace, [place], revision=content.revision, force=force)
+
+        done = _healing(work)
+    return Got(place, "written" if done.restored else "unchanged", {it.path: it.object for it in done.saved})
+
+
+def to(origin: Origin, entry: Entry, destination: Path, *, force: bool = False, progress: Progress) -> Got:
+    """Puts an entry at a path: whole or not at all.
+
+    Raises:
+        Conflict: something else is there and `force` is off.
+        NotFound, Corrupt, RemoteUnavailable, WorkFailed: as `fetch`.
+        ProjectInvalid: it cannot be written there.
+    """
+    present = _present(destination)
+    if present is not None and LockedPath.of(present) == LockedPath.of(entry):
+        return Got(destination, "unchanged", {})
+    if not force and os.path.lexists(destination):
+        raise Conflict(
+            f"`{printable(destination.name)}` is in the way, and is something else",
+            at=str(destination),
+            hints=["give another place with `-o PATH`", "replace it with `--force`"],
+        )
+    _healing(lambda: fetch(origin, entry, progress))
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        _healing(lambda: _install(fetch(origin, entry), entry, destination))
+    except OSError as error:
+        raise explained(error, f"`{printable(destination.name)}` cannot be written", destination) from error
+    return Got(destination, "written", {})
+
+
+def _part(workspace: Workspace, content: Content, force: bool) -> Got:
+    """As `checkout`, for a path inside of a tracked one."""
+    assert content.path is not None
+    place = workspace.place(content.path)
+    trees = Memory()
+    present = workspace.entry(content.path, trees)
+    if present is not None and LockedPath.of(present) == LockedPath.of(content.entry):
+        return Got(place, "unchanged", {})
+    unsaved = {
+        f"{content.path}/{below}".rstrip("/"): file.object
+        for below, file in (walk(trees, present) if present is not None else ())
+        if not workspace.store.has(file.object)
+    }
+    if unsaved and not force:
+        raise Conflict(
+            f"`{printable(next(iter(unsaved)))}` has changes that only the work tree holds",
+            at=str(place),
+            hints=[
+                "put it elsewhere with `-o PATH`",
+                "replace it with `--force`; its content is stored first",
+            ],
+        )
+    if present is not None:
+        store_path(workspace.store, place, known=workspace.stat_index)
+    restore(workspace.store, content.entry, place, known=workspace.stat_index)
+    return Got(place, "written", unsaved)
+
+
+def _present(path: Path) -> Entry | None:
+    if not os.path.lexists(path):
+        return None
+    return identify_path(path)
+
+
+def _healing(work: Callable[[], _Done]) -> _Done:
+    """Does something that fetches what is not here; what turns out to be damaged here meanwhile is not."""
+    met: list[Corrupt] = []
+    while True:
+        try:
+            return work()
+        except Corrupt as damage:
+            if damage.message in [error.message for error in met]:
+                raise
+            met.append(damage)
+        except NotFound:
+            if met:  # it was damaged here and is nowhere else
+                raise met[-1] from None
+            raise
+
+
+def _install(store: ObjectStore, entry: Entry, destination: Path) -> None:
+    """Makes it beside its place, or in the store where renaming from there is possible, and renames it."""
+    store.loose.prepare()
+    near = store.loose.incoming.stat().st_dev == destination.parent.stat().st_dev
+    for folder in (*([store.loose.incoming] if near else []), destination.parent):
+        with staging(folder) as stage:
+            restore(store, entry, stage / "new")
+            try:
+                _swap(stage, destination)
+            except OSError as error:
+                if error.errno == errno.EXDEV and folder != destination.parent:
+                    continue
+                raise
+        sync_directory(destination.parent)
+        return
+
+
+def _swap(stage: Path, destination: Path) -> None:
+    """Puts the new in the place of the old, which is deleted with the stage."""
+    new, old = stage / "new", stage / "old"
+    folders = new.is_dir() and not new.is_symlink(), destination.is_dir() and not destination.is_symlink()
+    if not os.path.lexists(destination) or folders == (False, False):
+        new.rename(destination)
+        return
+    destination.rename(old)
+    try:
+        new.rename(destination)
+    except OSError:
+        old.rename(destination)
+        raise
