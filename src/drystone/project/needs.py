@@ -33,12 +33,12 @@ class Need(NamedTuple):
     tree: bool | None = None
 
 
-def needs(project: Project, undo_since: int = 0) -> Iterator[Need]:
+def needs(project: Project, undo_since: int | None = None) -> Iterator[Need]:
     """All objects that anything in a project leads to, the present lock's first.
 
     Args:
         project: which.
-        undo_since: nanoseconds since the epoch; what was done before need not be undone any more.
+        undo_since: nanoseconds since the epoch; whether what undoing anything done since needs counts, too.
 
     Raises:
         DrystoneError: git or the ledger cannot be read.
@@ -50,7 +50,7 @@ def needs(project: Project, undo_since: int = 0) -> Iterator[Need]:
         for path in sorted(project.layout.state.glob(pattern)):
             yield from _words(path.read_bytes(), f".drystone/{path.parent.name}/{path.name}")
     for operation in Operations(project.layout.operations, project.clock):
-        if operation.time >= undo_since:
+        if undo_since is not None and operation.time >= undo_since:
             for change in (*operation.lock, *operation.files):
                 for side in (change.before, change.after):
                     if side is not None:
