@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import io
+import json
 import os
 import sys
 import tempfile
@@ -18,8 +19,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from drystone.core.errors import UsageError
 from drystone.core.ids import is_run_id, new_id
@@ -339,9 +338,7 @@ def _root() -> Layout:
 def _params() -> Parameters:
     """The project's parameters; inside a step, those that the step was started with."""
     snapshot = os.environ.get("DRYSTONE_PARAMS")
-    values = (
-        msgspec.json.decode(Path(snapshot).read_bytes()) if snapshot else parameters.load(_root().root)[1]
-    )
+    values = json.loads(Path(snapshot).read_bytes()) if snapshot else parameters.load(_root().root)[1]
     return Parameters(values, lambda read: _session().parameter_read(read))
 
 

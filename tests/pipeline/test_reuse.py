@@ -134,6 +134,54 @@ def test_a_new_file_in_a_listed_folder_runs_the_step(shop) -> None:
     assert shop.result("a").because == "the files in `parts` are others"
 
 
+@pytest.mark.parametrize("change", ["folder", "link"])
+def test_a_file_that_becomes_a_folder_or_a_link_in_a_listed_folder_runs_the_step(shop, change) -> None:
+    shop.step("count", "find parts -type f | wc -l > count.txt")
+    shop.write("parts/a.csv", "1\n")
+    shop.write("elsewhere.csv", "1\n")
+    assert shop.run() == {"count": "ran"}
+    assert shop.run() == {"count": "unchanged"}
+    part = shop.root / "parts" / "a.csv"
+    part.unlink()
+    part.mkdir() if change == "folder" else part.symlink_to("../elsewhere.csv")
+    assert shop.run() == {"count": "ran"}
+    assert shop.result("count").because == "the files in `parts` are others"
+    assert shop.read("count.txt").strip() == "0"
+
+
+def test_a_file_reached_through_the_folders_of_a_process_is_an_input(shop) -> None:
+    shop.step("copy", "cat /proc/self/cwd/source.csv > copy.txt")
+    shop.write("source.csv", "1\n")
+    assert shop.run() == {"copy": "ran"}
+    assert shop.run() == {"copy": "unchanged"}
+    shop.write("source.csv", "2\n")
+    assert shop.run() == {"copy": "ran"}
+    assert shop.read("copy.txt") == "2\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("x = [1, 2]", 'x = "[1,2]"'),
+        ("x = 0.0", "x = -0.0"),
+        ("x = inf", "x = nan"),
+        ("x = nan", 'x = "nan"'),
+        ("x = 2013-03-04", "x = 2013-03-05"),
+        ("y = 1", "[x]\ny = 1"),
+    ],
+)
+def test_a_parameter_of_any_kind_runs_a_step_when_it_changes_and_only_then(shop, before, after) -> None:
+    asking = "import drystone as ds\nfrom pathlib import Path\n"
+    shop.write("steps/ask.py", f"{asking}Path('out.txt').write_text(repr(ds.params.get('x')))")
+    shop.write("params.toml", f"{before}\n")
+    assert shop.run() == {"ask": "ran"}
+    assert shop.run() == {"ask": "unchanged"}
+    told = shop.read("out.txt")
+    shop.write("params.toml", f"{after}\n")
+    assert shop.run() == {"ask": "ran"}
+    assert shop.read("out.txt") != told
+
+
 def test_a_link_that_points_elsewhere_runs_the_step(shop) -> None:
     shop.write("v1/data", "1\n")
     shop.write("v2/data", "2\n")

@@ -200,7 +200,7 @@ def test_damage_here_is_found_when_it_is_read_and_fetched_instead(tmp_path: Path
     file.seek(SIZE - 200)
     assert file.read() == world.data[-200:]
     assert not store.has(world.name)
-    assert list(store.quarantine.iterdir())
+    assert list(store.quarantine.folder.iterdir())
     with pytest.raises(NotFound, match="no remote is configured"):
         LazyFile(world.sources(at="maker"), world.name, "x")
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from drystone.core.errors import NotFound, ProjectInvalid
-from drystone.tracking.parameters import Parameters, answers, flatten, load
+from drystone.tracking.parameters import Parameters, answers, flatten, leaf, load, snapshot
 
 
 @pytest.mark.parametrize(
@@ -24,6 +26,29 @@ def test_the_same_parameters_can_be_written_three_ways(tmp_path: Path, name: str
     path, values = load(tmp_path)
     assert path == tmp_path / name
     assert flatten(values) == {"train.depth": 3, "train.rate": 0.1, "train.names": '["a","b"]'}
+
+
+def test_what_only_one_language_knows_is_text_for_scripts_and_steps_alike(tmp_path: Path) -> None:
+    (tmp_path / "params.toml").write_text("since = 2013-03-04\nat = 2013-03-04T05:06:07Z\nmost = inf\n")
+    values = load(tmp_path)[1]
+    assert values == {"since": "2013-03-04", "at": "2013-03-04T05:06:07Z", "most": math.inf}
+    assert json.loads(snapshot(values)) == values
+
+
+def test_names_that_are_numbers_are_names(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("classes:\n  1: cat\n  2: dog\n")
+    assert flatten(load(tmp_path)[1]) == {"classes.1": "cat", "classes.2": "dog"}
+
+
+@pytest.mark.parametrize("text", ["true: 1\n", "~: 1\n", "? [1, 2]\n: 1\n"])
+def test_what_can_be_no_name_is_refused_or_a_name(tmp_path: Path, text: str) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    try:
+        values = load(tmp_path)[1]
+    except ProjectInvalid as error:
+        assert "params.yaml" in error.message
+    else:
+        assert all(isinstance(name, str) for name in values)
 
 
 def test_a_project_without_parameters_has_none(tmp_path: Path) -> None:
@@ -93,6 +118,23 @@ def test_every_question_has_its_answer_among_the_answers(
 
 def test_a_number_beyond_64_bits_is_kept_as_text() -> None:
     assert flatten({"big": 10**30, "small": -(2**63)}) == {"big": str(10**30), "small": -(2**63)}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([1, 2], "[1,2]"),
+        (["a"], '["a"]'),
+        (math.inf, "inf"),
+        (-math.inf, "-inf"),
+        (math.nan, "nan"),
+        (None, "null"),
+        ("inf", '"inf"'),
+    ],
+)
+def test_no_two_values_are_one_in_the_ledger(one: Any, other: Any) -> None:
+    assert leaf(one) != leaf(other)
+    assert leaf(one) is not None  # that is a parameter that is not there
 
 
 def test_a_list_is_one_parameter(parameters: Parameters, asked: dict[str, Any]) -> None:

@@ -267,6 +267,17 @@ class TestChanges:
         clone = apply(git.changes().patch, sh, root, tmp_path, commit)
         assert files(clone) == {"c.txt": b"one\n"}
 
+    def test_a_file_that_became_a_folder_and_the_reverse_are_in_the_patch(
+        self, git: Git, root: Path, sh: Run, commit: str, tmp_path: Path
+    ) -> None:
+        (root / "a.txt").unlink()
+        (root / "a.txt").mkdir()
+        (root / "a.txt" / "inside").write_text("inside\n")
+        shutil.rmtree(root / "below")
+        (root / "below").write_text("a file\n")
+        clone = apply(git.changes().patch, sh, root, tmp_path, commit)
+        assert files(clone) == files(root)
+
     def test_the_users_diff_settings_do_not_change_the_patch(
         self, git: Git, root: Path, sh: Run, commit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

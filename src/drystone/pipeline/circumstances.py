@@ -7,8 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from drystone.ledger.facts import Scalar
 from drystone.pipeline import variables
 from drystone.pipeline.rooms import Rooms
@@ -70,7 +68,7 @@ class Circumstances:
     def snapshot(self) -> Path:
         """A file that holds the parameters as JSON, for `drystone.params` in a step."""
         store = self._rooms.store
-        return store.file(store.put_bytes(msgspec.json.encode(self._loaded)))
+        return store.file(store.put_bytes(parameters.snapshot(self._loaded)))
 
     def is_pure(self, step: str) -> bool:
         """Whether the step may be reused although it spoke to the network."""

@@ -15,6 +15,7 @@ from drystone.pipeline.circumstances import Circumstances
 from drystone.pipeline.present import Present
 from drystone.pipeline.steps import Step
 from drystone.pipeline.trace import Trace
+from drystone.tracking.parameters import NAMES
 
 _SHOWN = 3
 ReasonKind = Literal[
@@ -75,7 +76,8 @@ def differences(
         yield Reason("command", f"its command changed (`{before}` -> `{after}`)", step.name, before, after)
     yield from _contents(trace, step, present)
     for key, value in trace.params.items():
-        if (new := now.params.get(key)) != value or type(new) is not type(value):
+        new = now.params.get(key, "a table" if f"{key}.{NAMES}" in now.params else None)
+        if str(new) != str(value) or type(new) is not type(value):  # as text, for 0.0 is not -0.0
             yield Reason(
                 "param", f"param {key} {_shown(value)} -> {_shown(new)}", key, _shown(value), _shown(new)
             )

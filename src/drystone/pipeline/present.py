@@ -68,6 +68,8 @@ class Present:
     def listing(self, name: str, without: Iterable[str], *, scanned: bool = False) -> str | None:
         """The id of the sorted names in a folder, None where there is no readable folder.
 
+        Who lists a folder is told of each entry whether it is a folder or a link, so that counts: `find`
+        and `os.walk` ask for nothing more.
         Not counted are tools' folders, and what makes the listing depend on the step that asks.
 
         Args:
@@ -78,12 +80,13 @@ class Present:
         path = self._territory.path(name)
         try:
             with os.scandir(path) as entries:
-                names = {entry.name for entry in entries if self._counts(Path(entry.path), scanned)}
+                kinds = {e.name: _kind(e) for e in entries if self._counts(Path(e.path), scanned)}
         except OSError:
             return None
         inside = "" if name == "." else f"{name}/"
         own = {other[len(inside) :].split("/", 1)[0] for other in without if other.startswith(inside)}
-        return hash_bytes("\n".join(sorted(names - own)).encode("utf-8", "surrogateescape"))
+        told = sorted(f"{entry}{kind}" for entry, kind in kinds.items() if entry not in own)
+        return hash_bytes("\n".join(told).encode("utf-8", "surrogateescape"))
 
     def _counts(self, path: Path, scanned: bool) -> bool:
         if not path.is_relative_to(self._territory.root):
@@ -124,3 +127,10 @@ class Present:
             return self.output(name) == locked
         except DrystoneError:  # something stands there that can be no output
             return False
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """What a listing says of an entry besides its name."""
+    if entry.is_symlink():
+        return "@"
+    return "/" if entry.is_dir(follow_symlinks=False) else ""

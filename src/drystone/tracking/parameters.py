@@ -6,6 +6,8 @@ itself: changing another one does not run the step again.
 
 from __future__ import annotations
 
+import json
+import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,6 +23,7 @@ from drystone.ledger.facts import Fact, Params, Scalar, Tags
 NAMES = "*"
 #: Begins the tags that say which tables' names a run asked for.
 ASKED = "drystone.asked."
+_SPOKEN_FOR = frozenset(("inf", "-inf", "nan", "null"))
 FILES = ("params.toml", "params.json", "params.yaml", "params.yml")
 
 
@@ -46,7 +49,23 @@ def load(root: Path) -> tuple[Path | None, dict[str, Any]]:
         raise ProjectInvalid(f"`{path.name}` cannot be read", at=path.name, because=str(error)) from None
     if not isinstance(loaded, dict):
         raise ProjectInvalid(f"`{path.name}` must hold a table of parameters", at=path.name)
-    return path, loaded
+    return path, _plain(path, loaded)
+
+
+def _plain(path: Path, loaded: dict[Any, Any]) -> dict[str, Any]:
+    """The same for a script and for a step, whatever the file's language knows: names and dates are text."""
+    try:
+        plain: dict[str, Any] = msgspec.to_builtins(loaded, str_keys=True)
+    except (TypeError, ValueError) as error:
+        raise ProjectInvalid(
+            f"`{path.name}` holds what can be no parameter", at=path.name, because=str(error)
+        ) from None
+    return plain
+
+
+def snapshot(values: Mapping[str, Any]) -> bytes:
+    """The parameters as JSON, with `Infinity` and `NaN`, which JSON lacks, as Python writes them."""
+    return json.dumps(values).encode()
 
 
 _DECODERS: dict[str, Callable[[bytes], Any]] = {
@@ -58,7 +77,7 @@ _DECODERS: dict[str, Callable[[bytes], Any]] = {
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Scalar]:
-    """Nested tables as dotted keys. A list is a leaf, written as JSON; so is a date."""
+    """Nested tables as dotted keys. A list is a leaf, written as JSON."""
     flat: dict[str, Scalar] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
@@ -100,10 +119,17 @@ def _names(values: Mapping[str, Any]) -> str:
 
 
 def leaf(value: Any) -> Scalar:
-    """A parameter's value as the ledger holds it: text where it is neither number, truth nor text."""
+    """A parameter's value as the ledger holds it: text where it is neither a finite number, truth nor text.
+
+    Text that looks like what stands for something else is in quotation marks, so that no two values are one.
+    """
     if isinstance(value, int) and not -(2**63) <= value < 2**64:
         return str(value)
-    if value is None or isinstance(value, str | int | float):
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, str) and (value in _SPOKEN_FOR or value.startswith(("[", '"'))):
+        return msgspec.json.encode(value).decode()
+    if isinstance(value, str | int | float):
         return value
     return msgspec.json.encode(value).decode()
 

@@ -321,7 +321,8 @@ class Git(GitCommand):
             (wanted if fits else skipped).append(path)
         with tempfile.TemporaryDirectory(prefix="drystone-") as folder:
             private = self._private_index(Path(folder))
-            wanted += split(self._out(["diff-files", "-z", "--name-only"], extra=private))
+            # What is gone goes first: git takes no file where it still knows a folder, nor the reverse.
+            wanted = split(self._out(["diff-files", "-z", "--name-only"], extra=private)) + wanted
             names = b"".join(os.fsencode(path) + b"\0" for path in wanted)
             self._out(["update-index", "--add", "--remove", "-z", "--stdin"], stdin=names, extra=private)
             base = self.head() or self._out(["hash-object", "-t", "tree", "/dev/null"]).decode().strip()

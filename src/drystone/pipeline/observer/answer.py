@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable
 
 from drystone.pipeline.observer.calls import Calls, Gone
-from drystone.pipeline.observer.memory import Memory, Unreadable
+from drystone.pipeline.observer.memory import Memory, Unreadable, through
 from drystone.pipeline.observer.network import Services
 from drystone.pipeline.observer.record import Record
 from drystone.pipeline.observer.seccomp import ARGUMENT, NOTIFICATION, RECEIVE, SEND, Listener, continuing
 from drystone.pipeline.observer.syscalls import Machine
 
 _HEAD = 256
+_PROCESSES = b"/proc/"
 
 
 def answerer(
@@ -51,6 +52,8 @@ def answerer(
                 # an empty path means the descriptor itself, or nothing at all
                 if path and (not path.startswith(dropped) or b"/.." in path):
                     record_call(call, data, path)
+                elif path and path.startswith(_PROCESSES) and (meant := through(data[1], path)) is not None:
+                    record_call(call, data, meant)
             else:
                 record_call(data)
         except (Gone, OSError, OverflowError):

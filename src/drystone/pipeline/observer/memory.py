@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import os
+import re
 
 _CHUNK = 256
 _PATH_MAX = 4096
 _KEPT = 64
+_LEADING_ON = re.compile(
+    rb"/proc/(?P<pid>self|thread-self|[0-9]+)/(?P<name>cwd|root|fd/[0-9]+)(?P<rest>/.+)", re.DOTALL
+)
 
 
 class Unreadable(Exception):
@@ -87,6 +91,19 @@ def link(pid: int, name: str) -> bytes | None:
     except OSError:
         return None
     return target if target.startswith(b"/") else None
+
+
+def through(pid: int, path: bytes) -> bytes | None:
+    """What a path below `/proc/PID/cwd`, `root` or `fd/N` means to a thread: the path that it leads to.
+
+    None for all else in `/proc`, and for what is no path. Raises Unreadable.
+    """
+    found = _LEADING_ON.fullmatch(path)
+    if found is None:
+        return None
+    whose = pid if found["pid"] in (b"self", b"thread-self") else int(found["pid"])
+    base = link(whose, found["name"].decode())
+    return base if base is None else base.rstrip(b"/") + found["rest"]
 
 
 def comm(pid: int) -> str:
