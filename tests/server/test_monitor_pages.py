@@ -108,3 +108,15 @@ def test_an_unsure_window_says_how_many_labels_would_do(visit, empty) -> None:
     site = visit(empty)
     row = site.get("/monitors/production").text.partition("</table>")[0]
     assert "9 labels so far; about 900 would do" in row and "decides" not in row
+
+
+def test_a_run_that_served_or_judged_leads_to_what_came_of_it(visit, empty) -> None:
+    served, model = empty.begin("production", "serve"), empty.bytes("m")
+    early = visit(empty).get(f"/runs/{served}").text
+    assert "/deployments/production" not in early, "a page that is not there yet"
+    empty.add(facts.DeploymentChanged("production", "serving", "m", 1, model, served, empty.now()))
+    judged = empty.begin("production", "monitor")
+    empty.add(facts.WindowJudged("production", 0, 10**15, 9, "pass", model, judged, empty.now()))
+    site = visit(empty)
+    assert '<a href="/deployments/production">deployment production</a>' in site.get(f"/runs/{served}").text
+    assert '<a href="/monitors/production">monitor production</a>' in site.get(f"/runs/{judged}").text
