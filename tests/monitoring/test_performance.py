@@ -154,18 +154,44 @@ def test_a_loss_that_may_or_may_not_be_beyond_the_margin_is_unsure() -> None:
 
 
 def test_a_reference_of_few_labels_is_what_needs_more() -> None:
-    small = Reference.of(binary(300, seed=14))
-    for n in (10, 20_000):
-        found = judge(binary(n, seed=15), n, small)[0]
-        assert (found.verdict, found.why.split("; ")[1]) == (
-            "unsure",
-            "the reference sample needs more labels",
-        )
+    found = judge(right(785, 1000, times=200), 0, Reference.of(right(800, 1000)))[0]
+    assert found.verdict == "unsure"
+    what = found.why.split("; ")[1]
+    needed = int(what.removeprefix("about ").split(" ")[0].replace(",", ""))
+    assert what == f"about {needed:,} labels in the reference sample would do, it has 1,000"
+    for share, verdict in ((1.2, "pass"), (0.8, "unsure")):
+        reference = Reference.of(right(800, 1000, times=round(share * needed / 1000)))
+        assert judge(right(785, 1000, times=200), 0, reference)[0].verdict == verdict
 
 
-def test_a_loss_at_the_margin_takes_more_of_both() -> None:
+def test_a_loss_near_the_margin_takes_more_of_both() -> None:
     found = judge(right(785, 1000), 0, Reference.of(right(800, 1000, times=4)))[0]
-    assert (found.verdict, found.why.split("; ")[1]) == ("unsure", "both samples need more labels")
+    assert found.verdict == "unsure"
+    words = found.why.split("; ")[1].split(" ")
+    here, there = int(words[1].replace(",", "")), int(words[7].replace(",", ""))
+    assert (
+        " ".join(words)
+        == f"about {here:,} labels in the window and {there:,} in the reference sample would do"
+    )
+    enough = judge(right(785, 1000, times=here // 900), 0, Reference.of(right(800, 1000, times=there // 900)))
+    assert enough[0].verdict == "pass"
+    less = judge(right(785, 1000, times=here // 1500), 0, Reference.of(right(800, 1000, times=there // 1500)))
+    assert less[0].verdict == "unsure"
+
+
+def test_few_labels_and_a_small_reference_say_what_both_take() -> None:
+    small = Reference.of(binary(300, seed=14))
+    found = judge(binary(10, seed=15), 10, small)[0]
+    assert found.verdict == "unsure"
+    assert (
+        found.why.startswith("10 labels so far; about ") and " in the reference sample would do" in found.why
+    )
+
+
+def test_a_loss_at_the_margin_is_beyond_any_number_of_labels() -> None:
+    found = judge(right(780, 1000), 0, Reference.of(right(800, 1000, times=4)))[0]
+    assert found.verdict == "unsure"
+    assert found.why.endswith("; the loss is just what is allowed: no number of labels would tell")
 
 
 @pytest.mark.parametrize("n", [0, 5, 29])

@@ -182,6 +182,7 @@ def test_pages_fit_a_phone_and_the_largest_zoom(context, project, address: Calla
     for path in every_page(project):
         page.goto(address(project) + path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+        assert not page.evaluate(AUDIT), path
 
 
 def test_hostile_names_do_nothing_in_a_real_browser(context, evil, address: Callable[..., str]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from drystone.cli.parse import verb_parser
 
 ISO = re.compile(r"-?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z|-?\d{10,}")
-VOID = {"meta", "link", "input", "img", "br", "hr"}
+VOID = {"meta", "link", "input", "img", "br", "hr", "wbr"}
 
 
 class Html(HTMLParser):

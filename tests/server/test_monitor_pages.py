@@ -65,3 +65,58 @@ def test_a_monitor_hides_no_failing_measure_and_says_which_one_decides(visit, em
     assert "auc, accuracy, brier, log_loss, bias and 2 more<" in every
     assert "brier, bias<" in mixed and "auc decides and passed" in mixed
     assert "</svg>reference<" in page and "trained" not in page
+
+
+def test_a_failed_window_says_by_how_much_and_what_moved_most(visit, empty) -> None:
+    run, model = empty.begin("m", "serve"), empty.bytes("m")
+    empty.add(facts.DeploymentChanged("production", "serving", "m", 1, model, run, empty.now()))
+    why = "AUC 0.700 is 0.050 worse than the reference 0.750"
+    measures = (
+        facts.Performance("auc", "fail", 9000, 1.0, 0.7, (0.69, 0.71), 0.75, why),
+        facts.Performance("accuracy", "pass", 9000, 1.0, 0.8, (0.79, 0.81), 0.8),
+        facts.Performance("brier", "fail", 9000, 1.0, 0.2, (0.19, 0.21), 0.15, "Brier score is worse"),
+    )
+    drifted = tuple(
+        facts.FeatureVerdict(name, "fail", 0.001, effect)
+        for name, effect in (("a_little", 0.03), ("more", 0.5), ("most", 7.0), ("some", 0.1))
+    )
+    window = (0, 10**15, 8542, "fail", model, run, empty.now(), drifted, measures)
+    empty.add(facts.WindowJudged("production", *window))
+    site = visit(empty)
+    (item,) = site.get("/index.json").json()["attention"]
+    assert item["why"] == f"{why}; brier got worse; drift of most, more, some and 1 more"
+    page = site.get("/monitors/production").text
+    row = page.partition("</table>")[0]
+    assert why in row and "most, more, some, a_little<" in row and ">8,542<" in row
+    charts = page.partition("Performance <small>")[2]
+    assert charts.index("<h3>auc<") < charts.index("<h3>accuracy<"), "what decides comes first"
+
+
+def test_an_unsure_window_says_how_many_labels_would_do(visit, empty) -> None:
+    run, model = empty.begin("m", "serve"), empty.bytes("m")
+    empty.add(facts.DeploymentChanged("production", "serving", "m", 1, model, run, empty.now()))
+    measures = tuple(
+        facts.Performance(name, verdict, 9, 1.0, 0.7, (0.6, 0.8), 0.75, why)
+        for name, verdict, why in (
+            ("auc", "pass", ""),
+            ("bias", "fail", "not what decides"),
+            ("auc@v2", "unsure", "9 labels so far; about 900 would do"),
+            ("bias@v2", "fail", "nor this"),
+        )
+    )
+    empty.add(facts.WindowJudged("production", 0, 10**15, 9, "unsure", model, run, empty.now(), (), measures))
+    site = visit(empty)
+    row = site.get("/monitors/production").text.partition("</table>")[0]
+    assert "9 labels so far; about 900 would do" in row and "decides" not in row
+
+
+def test_a_run_that_served_or_judged_leads_to_what_came_of_it(visit, empty) -> None:
+    served, model = empty.begin("production", "serve"), empty.bytes("m")
+    early = visit(empty).get(f"/runs/{served}").text
+    assert "/deployments/production" not in early, "a page that is not there yet"
+    empty.add(facts.DeploymentChanged("production", "serving", "m", 1, model, served, empty.now()))
+    judged = empty.begin("production", "monitor")
+    empty.add(facts.WindowJudged("production", 0, 10**15, 9, "pass", model, judged, empty.now()))
+    site = visit(empty)
+    assert '<a href="/deployments/production">deployment production</a>' in site.get(f"/runs/{served}").text
+    assert '<a href="/monitors/production">monitor production</a>' in site.get(f"/runs/{judged}").text

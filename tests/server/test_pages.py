@@ -21,7 +21,7 @@ def test_the_overview_lists_what_needs_attention_and_nothing_that_has_healed(vis
     found = {item["kind"]: item for item in document["attention"]}
     assert set(found) == {"window", "check", "run"}
     assert found["window"]["what"] == "Deployment production failed its window 2013-12"
-    assert found["window"]["why"].startswith("drift of temp, precip, carrier_delay_24h")
+    assert found["window"]["why"].startswith("drift of carrier_delay_24h, precip, temp")
     assert found["check"]["what"] == "model:late-arrival failed 1 check"
     assert {item["what"] for item in document["attention"] if item["kind"] == "run"} == {
         "Step train failed",

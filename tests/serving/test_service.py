@@ -215,6 +215,7 @@ def test_a_model_without_a_signature_is_not_served(project: Layout) -> None:
     code, error = _refused(project, "model:late-arrival@v2")
     assert code == 3
     assert "no signature" in error["message"]
+    assert error["at"] == ["models/late-arrival"]
     assert "ds.model(" in error["hints"][0]
 
 

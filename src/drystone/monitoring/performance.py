@@ -27,6 +27,8 @@ from drystone.monitoring.outcomes import Outcomes
 #: Fewer labels than this, or of either class, are not judged.
 ENOUGH, ENOUGH_OF_CLASS = 30, 10
 _TINY = 1e-15
+#: So many times the labels there are, nobody will ever have.
+_HOPELESS = 1e4
 
 
 class Estimate(NamedTuple):
@@ -158,8 +160,7 @@ def _verdict(
         return "fail", why
     if loss.high <= margin:
         return "pass", ""
-    needed = _needed(labelled, loss, margin)
-    rest = f"about {needed:,} labels would do" if needed is not None else _reference_needs_more(loss)
+    rest = _enough(labelled, len(reference.outcomes.label), loss, margin)
     return "unsure", f"{title} is {loss.low:.3f} to {loss.high:.3f} worse, {margin:.3f} is allowed; {rest}"
 
 
@@ -168,7 +169,7 @@ def _would_do(measure: Measure, reference: Outcomes, before: Estimate, margin: f
     loss = _loss(measure, before, before)
     needed = _needed(len(reference.label), loss, margin)
     if needed is None:
-        return f"; {_reference_needs_more(loss)}"
+        return f"; {_enough(len(reference.label), len(reference.label), loss, margin)}"
     least = float(ENOUGH)
     if reference.task == "binary":
         least = max(least, ENOUGH_OF_CLASS / max(_rarer_share(reference), 1e-6))
@@ -180,15 +181,31 @@ def _needed(labelled: int, loss: Loss, margin: float) -> int | None:
 
     None if none are enough, because the reference's error alone reaches farther.
     """
-    error, error_before = loss.more if loss.value <= margin else loss.less
+    error, error_before = _facing(loss, margin)
     room = (margin - loss.value) ** 2 - error_before**2
     return round_up(labelled * error**2 / room) if room > 0 else None
 
 
-def _reference_needs_more(loss: Loss) -> str:
-    error, error_before = map(max, zip(loss.less, loss.more, strict=True))
-    which = "the reference sample needs" if error_before >= error else "both samples need"
-    return f"{which} more labels"
+def _enough(labelled: int, referenced: int, loss: Loss, margin: float) -> str:
+    """How many labels would do: here, in the reference sample, or of both as many times more."""
+    needed = _needed(labelled, loss, margin)
+    if needed is not None:
+        return f"about {needed:,} labels would do"
+    error, error_before = _facing(loss, margin)
+    gap = (margin - loss.value) ** 2
+    if gap > error**2:
+        needed = round_up(referenced * error_before**2 / (gap - error**2))
+        return f"about {needed:,} labels in the reference sample would do, it has {referenced:,}"
+    times = (error**2 + error_before**2) / gap if gap > 0 else math.inf
+    if times > _HOPELESS:
+        return "the loss is just what is allowed: no number of labels would tell"
+    here, there = round_up(labelled * times), round_up(referenced * times)
+    return f"about {here:,} labels in the window and {there:,} in the reference sample would do"
+
+
+def _facing(loss: Loss, margin: float) -> tuple[float, float]:
+    """The errors of window and reference on the side of the loss where the margin is."""
+    return loss.more if loss.value <= margin else loss.less
 
 
 def _rarer(outcomes: Outcomes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from drystone.ledger.facts import FeatureVerdict, WindowJudged
-from drystone.monitoring.failures import is_drift
+from drystone.monitoring import failures
 from drystone.monitoring.requestlog import Skipped
 from drystone.monitoring.windows import WindowLength
 
@@ -32,8 +32,7 @@ class WindowReport(NamedTuple):
     @property
     def drifted(self) -> list[FeatureVerdict]:
         """Features that drifted, the largest effect first."""
-        found = [feature for feature in self.judged.features if is_drift(feature)]
-        return sorted(found, key=lambda feature: (-(feature.effect or 0.0), feature.feature))
+        return failures.drifted(self.judged.features)
 
 
 class Reason(NamedTuple):

@@ -91,6 +91,7 @@ class Templates:
         for function in (
             text.ago,
             text.clip,
+            text.count,
             text.duration,
             text.fit,
             text.interval,
@@ -104,7 +105,7 @@ class Templates:
             text.within,
         ):
             filters[function.__name__] = function
-        filters |= {"short": short, "prose": _prose}
+        filters |= {"short": short, "prose": _prose, "breakable": _breakable}
         self._environment.globals |= {
             "urls": urls,
             "navigation": NAVIGATION,
@@ -149,6 +150,11 @@ def _prose(sentence: str | None) -> Markup:
         for index, part in enumerate(parts)
     ]
     return Markup("").join(marked)
+
+
+def _breakable(name: str) -> Markup:
+    """A name that may be broken behind its underscores, rather than within a word."""
+    return Markup("_<wbr>").join(escape(part) for part in text.visible(name).split("_"))
 
 
 def _section(path: str) -> str:

@@ -144,7 +144,7 @@ def number(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return f"{value:,}".replace(",", "\u202f") if abs(value) >= 10_000 else str(value)
+        return f"{value:,}" if abs(value) >= 10_000 else str(value)  # 2013 may be a year
     if not isinstance(value, float):
         return str(value)
     if math.isnan(value):
@@ -154,6 +154,11 @@ def number(value: object) -> str:
     if value.is_integer() and abs(value) < 1e15:
         return number(int(value))
     return re.sub(r"e\+?(-?)0*", r"e\1", f"{value:.5g}")
+
+
+def count(rows: int | None) -> str:
+    """`8,542`: rows and the like, which are never a year or a seed."""
+    return NOTHING if rows is None else f"{rows:,}"
 
 
 def interval(ends: Sequence[float]) -> str:

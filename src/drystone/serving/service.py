@@ -35,6 +35,7 @@ from drystone.registry.predictor import Predictor
 from drystone.serving.app import App
 from drystone.serving.engine import Engine
 from drystone.tracking.recorder import ActiveRun, Recorder
+from drystone.workspace.lockfile import is_safe_path
 
 #: Seconds that requests in flight are given after SIGTERM.
 _DRAIN_S = 25
@@ -137,7 +138,8 @@ def load_version(rooms: Rooms, version: VersionRegistered, run: str, threads: in
         )
     folder = rooms.layout.state / "serving" / run
     try:
-        place = folder / Path(version.path).name
+        # Under its own path, so that messages about it name that.
+        place = folder / (version.path if is_safe_path(version.path) else Path(version.path).name)
         place.parent.mkdir(parents=True)
         restore(rooms.store, Entry(place.name, "tree", version.object, version.size), place)
         return load(place, threads=threads)

@@ -8,7 +8,7 @@ from shlex import quote
 
 from drystone.ledger import deployments, names
 from drystone.ledger.facts import Performance, WindowJudged
-from drystone.monitoring.failures import is_breach, is_drift
+from drystone.monitoring.failures import decisive, drifted, is_breach
 from drystone.server import urls
 from drystone.server.chart import Band, Chart, Series, line_chart
 from drystone.server.pages.common import Record, deployment_record, tally, verdicts
@@ -105,13 +105,14 @@ def _window(window: WindowJudged) -> Record:
     """A row of the table of windows: what failed in it, by kind, and whose word decided."""
     return {
         **fact(window),
-        "drifted": [one.feature for one in window.features if is_drift(one)],
+        "drifted": [one.feature for one in drifted(window.features)],
         "broken": [one.feature for one in window.features if is_breach(one)],
         "measures": {
             word: [one.metric for one in window.performance if one.verdict == word]
             for word in ("fail", "unsure", "pass")
         },
         "headline": window.performance[0].metric if window.performance else None,
+        "decisive": decisive(window.performance),
     }
 
 
@@ -136,7 +137,7 @@ def _performance(windows: list[WindowJudged]) -> list[tuple[Chart, str, list[tup
         for one in window.performance:
             measured[one.metric].append((index, window, one))
     charts = []
-    for metric, rows in sorted(measured.items()):
+    for metric, rows in measured.items():  # as they were recorded: the one that decides is the first
         points = [(float(index), math.nan if one.value is None else one.value) for index, _, one in rows]
         band = [Band(float(index), *(one.interval or (math.nan, math.nan))) for index, _, one in rows]
         references = [one.reference for _, _, one in rows if one.reference is not None]

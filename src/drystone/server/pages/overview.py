@@ -7,7 +7,7 @@ from shlex import quote
 from drystone.core.ids import short
 from drystone.ledger import deployments, evidence, names, runs
 from drystone.ledger.facts import DeploymentChanged, Evidence
-from drystone.monitoring.failures import is_breach, is_drift
+from drystone.monitoring.failures import decisive, drifted, is_breach
 from drystone.server import urls
 from drystone.server.pages.common import Record, deployment_record, run_record
 from drystone.server.reader import Page, Query, Reader
@@ -64,11 +64,17 @@ def _windows(reader: Reader, serving: list[DeploymentChanged]) -> list[Record]:
         if one.status == "stopped" and one.time > last.time:
             continue
         broken = [entry.feature for entry in last.features if is_breach(entry)]
-        drifted = [entry.feature for entry in last.features if is_drift(entry)]
-        measures = [entry.metric for entry in last.performance if entry.verdict == "fail"]
+        moved = [entry.feature for entry in drifted(last.features)]
+        headline = decisive(last.performance)
+        measures = [
+            one.metric
+            for one in last.performance
+            if one.verdict == "fail" and (one != headline or not one.why)
+        ]
         reasons = [f"contract broken by {_listed(broken)}"] if broken else []
-        reasons += [f"drift of {_listed(drifted)}"] if drifted else []
-        reasons += [f"{_listed(measures)} fell"] if measures else []
+        reasons += [headline.why] if headline and headline.verdict == "fail" and headline.why else []
+        reasons += [f"{_listed(measures)} got worse"] if measures else []
+        reasons += [f"drift of {_listed(moved)}"] if moved else []
         what = f"Deployment {one.name} failed its window {span(Moment(last.start), Moment(last.end))}"
         command = f"drystone monitor {quote(one.name)}"
         found.append(_item("window", what, "; ".join(reasons), urls.monitor(one.name), command, last.time))

@@ -9,7 +9,7 @@ from shlex import join
 
 from drystone.core.errors import UsageError
 from drystone.core.ids import short
-from drystone.ledger import evidence, lineage, runs
+from drystone.ledger import deployments, evidence, lineage, runs
 from drystone.ledger.runs import RunRow
 from drystone.server import urls
 from drystone.server.pages import curves, output
@@ -124,6 +124,7 @@ def detail(reader: Reader, query: Query) -> Page:
         {
             "drawn": drawn,
             "path": urls.run(row.run),
+            "deployment": _deployment(reader, row),
             "tags": {key: value for key, value in tags.items() if not key.startswith(_OWN_TAGS)},
             "measured": _measured(tags),
             "warnings": [value for key, value in tags.items() if key.startswith(f"{_OWN_TAGS}warning.")],
@@ -131,6 +132,15 @@ def detail(reader: Reader, query: Query) -> Page:
         crumbs=(_RUNS,),
         label=f"{row.name} {short(row.run)}",
     )
+
+
+def _deployment(reader: Reader, row: RunRow) -> str | None:
+    """The page about what a run served, or about what it judged; such a run is named as the deployment."""
+    if row.kind == "serve" and deployments.history(reader.ledger, row.name):
+        return urls.deployment(row.name)
+    if row.kind == "monitor" and deployments.windows(reader.ledger, row.name):
+        return urls.monitor(row.name)
+    return None
 
 
 def _measured(tags: dict[str, str]) -> list[tuple[str, str]]:
