@@ -120,3 +120,18 @@ def test_a_run_that_served_or_judged_leads_to_what_came_of_it(visit, empty) -> N
     site = visit(empty)
     assert '<a href="/deployments/production">deployment production</a>' in site.get(f"/runs/{served}").text
     assert '<a href="/monitors/production">monitor production</a>' in site.get(f"/runs/{judged}").text
+
+
+def test_verdicts_of_a_run_have_no_times_and_names_break_between_words(visit, empty) -> None:
+    run, model = empty.begin("checks", "test"), empty.bytes("m")
+    empty.add(facts.VersionRegistered("model", "m", 1, model, "models/m", empty.now(), 1, run))
+    one = {"check": "checks/m.py::test_it_holds_<b>", "about": "model:m@v1", "subject": model, "n": 8542}
+    empty.add(facts.Evidence("1", **one, verdict="pass", run=run, time=empty.now()))
+    site = visit(empty)
+    tables = {
+        path: site.get(path).text.partition("<caption>Checks of")[2].partition("</table>")[0]
+        for path in (f"/runs/{run}", "/models/m/v1")
+    }
+    for table in tables.values():
+        assert ">test_<wbr>it_<wbr>holds_<wbr>&lt;b&gt;<" in table and ">8,542<" in table
+    assert [">When<" in table for table in tables.values()] == [False, True]
