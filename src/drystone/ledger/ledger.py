@@ -116,12 +116,18 @@ class Ledger:
     def mark_lost(self) -> list[str]:
         """Record the end of runs whose writers are all dead without having said how they ended.
 
-        Only runs whose journals are here, and that nobody holds a lock on, are touched. What a lost
-        run was serving is not being served any more.
+        Only runs of this machine whose journals are here, and that nobody holds a lock on, are touched:
+        the journal of a run elsewhere may have come here while the run goes on. What a lost run was
+        serving is not being served any more.
         """
-        unfinished = self.query("SELECT run FROM run WHERE status IS NULL AND started IS NOT NULL")
+        unfinished = self.query(
+            "SELECT run, started_fact FROM run WHERE status IS NULL AND started IS NOT NULL"
+        )
         lost = []
-        for (run,) in unfinished:
+        for run, blob in unfinished:
+            started = facts.decode(blob)
+            if isinstance(started, facts.RunStarted) and started.host not in (None, os.uname().nodename):
+                continue
             journals = list(self.layout.journals.glob(f"{run}.*{SUFFIX}"))
             if journals and not any(map(is_being_written, journals)):
                 lost.append(run)
@@ -168,6 +174,11 @@ class Ledger:
         """Sentences about records that could not be read; empty in a healthy ledger."""
         rows = self.query("SELECT file, position, what FROM damage ORDER BY file, position")
         return [f"`{file}`, byte {position}: {what}" for file, position, what in rows]
+
+    @property
+    def clone(self) -> str:
+        """The id of this copy of the project, 32 hex digits; made at the first question."""
+        return self._clone_id()
 
     # -- inside ----------------------------------------------------------------------------------
 
