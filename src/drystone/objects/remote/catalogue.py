@@ -17,6 +17,7 @@ from drystone.objects.remote.bucket import Bucket
 
 _AT_ONCE = 8
 _FEW = 4  # indexes that are searched faster than sieved
+_FARTHEST = 1 << 40
 _KEY = re.compile(r"indexes/([0-9a-f]{64})\.index")
 
 
@@ -170,7 +171,7 @@ class Sieve:
 
 def _sound(place: Place | None) -> Place | None:
     """A place that can be; an index comes from elsewhere and may say anything."""
-    if place is None or place.stored > LARGEST or place.encoding > CHUNKS:
+    if place is None or place.stored > LARGEST or place.encoding > CHUNKS or place.offset > _FARTHEST:
         return None
     return None if place.encoding != CHUNKS and place.size > LARGEST else place
 
