@@ -149,7 +149,8 @@ class Remote:
         Raises:
             RemoteUnavailable: it cannot be reached or refuses.
         """
-        self._mark(only_look=True)
+        with suppress(NotFound):  # it is empty: all would be sent
+            self._mark(only_look=True)
         self.catalogue.refresh()
         return self._lacking()
 

@@ -81,7 +81,7 @@ class Fetcher:
         self._catalogue = catalogue
         self._here = pieces
         self._progress = progress
-        self._lists: OrderedDict[bytes, list[Chunk]] = OrderedDict()
+        self._lists: OrderedDict[tuple[bytes, str], list[Chunk]] = OrderedDict()
 
     def fetch(self, names: Iterable[str], sizes: Mapping[str, int] | None = None) -> Fetched:
         """Brings objects into the store; those that are there already are not fetched.
@@ -161,9 +161,10 @@ class Fetcher:
             return None
         for held in places:
             if held.place.encoding == CHUNKS:
-                chunks = self._list(digest, held)
-                if chunks is not None:
-                    return self._read_pieces(chunks, start, held.place.size if end is None else end)
+                chunks = self._list(digest, held) or []
+                data = self._read_pieces(chunks, start, held.place.size if end is None else end)
+                if data is not None and (chunks or not held.place.size):
+                    return data
             else:
                 for _, _, place, stored in stored_entries(self._bucket, {held.pack: [(digest, held.place)]}):
                     data = decoded(digest, place, stored)
@@ -280,7 +281,8 @@ class Fetcher:
         with self._store.writing():
             return self._store.loose.publish(fill, lambda _: False) is not None
 
-    def _read_pieces(self, chunks: Sequence[Chunk], start: int, end: int) -> bytes:
+    def _read_pieces(self, chunks: Sequence[Chunk], start: int, end: int) -> bytes | None:
+        """Some bytes of a large object; None if a piece is not to be had."""
         needed: list[Chunk] = []
         at, first = 0, 0
         for chunk in chunks:
@@ -289,9 +291,9 @@ class Fetcher:
                 needed.append(chunk)
             at += chunk.size
         parts: list[bytes] = []
-        for chunk, piece in zip(needed, self._pieces(needed), strict=False):
+        for piece in self._pieces(needed):
             if piece is None:
-                raise self._lies(name_of(chunk.digest))
+                return None
             parts.append(piece)
         return b"".join(parts)[max(0, start - first) : max(0, end - first)]
 
@@ -340,12 +342,13 @@ class Fetcher:
         return None
 
     def _list(self, digest: bytes, held: Held) -> list[Chunk] | None:
-        if digest in self._lists:
-            return self._lists[digest]
+        key = (digest, held.pack)  # one pack's list may be damaged and another's not
+        if key in self._lists:
+            return self._lists[key]
         for _, _, place, stored in stored_entries(self._bucket, {held.pack: [(digest, held.place)]}, 1):
             chunks = _decoded_list(place, stored)
             if chunks is not None:
-                self._lists[digest] = chunks
+                self._lists[key] = chunks
                 while len(self._lists) > _LISTS:
                     self._lists.popitem(last=False)
             return chunks
