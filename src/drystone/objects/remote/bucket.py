@@ -163,18 +163,32 @@ class Bucket:
                     self._ranges = "NotPartial" not in str(error)
         return self._ranges
 
+    def stream(self, key: str) -> Iterator[bytes]:
+        """All bytes of a key, little by little; nothing where there is none.
+
+        Raises:
+            RemoteUnavailable: the remote cannot be reached or refuses.
+        """
+        with self._explaining(key):
+            self.traffic.note()
+            try:
+                coming = obstore.get(self._client, key)
+            except FileNotFoundError:
+                return
+            for given in coming.stream(min_chunk_size=1 << 20):
+                self.traffic.note(requests=0, received=len(given))
+                yield bytes(given)
+
     def _cut_out(self, key: str, start: int, end: int) -> bytes:
         """The same from a server that answers ranges as no server should, by reading past what is before."""
         parts: list[bytes] = []
         at = 0
-        self.traffic.note()
-        for given in obstore.get(self._client, key).stream(min_chunk_size=1 << 20):
+        for given in self.stream(key):
             if at < end and at + len(given) > start:
-                parts.append(bytes(given)[max(0, start - at) : end - at])
+                parts.append(given[max(0, start - at) : end - at])
             at += len(given)
             if at >= end:
                 break
-        self.traffic.note(requests=0, received=at)
         return b"".join(parts)
 
     def put(self, key: str, data: bytes | Path) -> None:

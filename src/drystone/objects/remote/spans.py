@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 from drystone.objects.pack import Place
-from drystone.objects.packs import FULL
 from drystone.objects.remote.bucket import Bucket
 
 _AT_ONCE = 8
@@ -47,11 +46,12 @@ def stored_entries(
     Raises:
         RemoteUnavailable: the remote cannot be reached or refuses.
     """
-    under_way: deque[tuple[_Span, Future[bytes]]] = deque()
-    request = _REQUEST
     if _stored(wanted) > _REQUEST and not bucket.gives_ranges(pack_key(next(iter(wanted)))):
-        request, at_once = FULL, 1  # each would read the pack from its beginning
-    spans = _spans(wanted.items(), request)
+        for pack, entries in wanted.items():
+            yield from _streamed(bucket, pack, entries)
+        return
+    under_way: deque[tuple[_Span, Future[bytes]]] = deque()
+    spans = _spans(wanted.items())
     with ThreadPoolExecutor(at_once) as pool:
         try:
             while True:
@@ -72,17 +72,38 @@ def _ask(bucket: Bucket, span: _Span) -> bytes:
     return bucket.get_range(pack_key(span.pack), span.start, span.end) or b""
 
 
+def _streamed(
+    bucket: Bucket, pack: str, entries: Sequence[tuple[bytes, Place]]
+) -> Iterator[tuple[str, bytes, Place, bytes]]:
+    """The same by reading a pack from its beginning, and keeping no more than what is still wanted."""
+    waiting = deque(sorted(entries, key=lambda entry: entry[1].offset))
+    at, buffer = 0, bytearray()
+    for given in bucket.stream(pack_key(pack)):
+        buffer += given
+        while waiting and waiting[0][1].offset + waiting[0][1].stored <= at + len(buffer):
+            digest, place = waiting.popleft()
+            start = place.offset - at
+            yield pack, digest, place, bytes(buffer[start : start + place.stored])
+        if not waiting:
+            return
+        done = min(waiting[0][1].offset - at, len(buffer))
+        del buffer[:done]
+        at += done
+    for digest, place in waiting:  # the pack was cut off before
+        yield pack, digest, place, b""
+
+
 def _stored(wanted: Entries) -> int:
     return sum(place.stored for entries in wanted.values() for _, place in entries)
 
 
-def _spans(wanted: Iterable[tuple[str, Sequence[tuple[bytes, Place]]]], request: int) -> Iterator[_Span]:
+def _spans(wanted: Iterable[tuple[str, Sequence[tuple[bytes, Place]]]]) -> Iterator[_Span]:
     for pack, entries in wanted:
         some: list[tuple[bytes, Place]] = []
         start = end = 0
         for digest, place in sorted(entries, key=lambda entry: entry[1].offset):
             stop = place.offset + place.stored
-            if some and (place.offset - end > _GAP or stop - start > request):
+            if some and (place.offset - end > _GAP or stop - start > _REQUEST):
                 yield _Span(pack, start, end, tuple(some))
                 some = []
             if not some:
