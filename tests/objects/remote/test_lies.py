@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -302,6 +303,8 @@ class CuttingProxy:
             pass
         finally:
             for end in (one, two):
+                with suppress(OSError):  # closing alone would wait for the other thread's recv
+                    end.shutdown(socket.SHUT_RDWR)
                 end.close()
 
     def close(self) -> None:
