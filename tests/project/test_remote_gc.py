@@ -222,3 +222,26 @@ def test_the_lease_of_a_killed_collector_runs_out_by_the_stores_clock(ada: Copy,
     age(folder, 1 / 24)
     assert remote_gc.collect(ada.remote()).packs == 2
     assert not left.exists()
+
+
+def test_packs_that_are_garbage_by_half_are_rewritten_if_asked(
+    ada: Copy, folder: Path, copy: Callable[[str], Copy]
+) -> None:
+    ada.track("data", {**NEW, "more": b"more" * 90, "half": os.urandom(900_000)})
+    ada.remote().push()
+    ada.track("data", {**NEW, "more": b"more" * 90})
+    ada.remote().push()
+    ada.commit()
+    ada.git("push", "-q", "origin", "main")
+    age(folder, 20)
+    assert remote_gc.collect(ada.remote(), dry_run=False).rewritten == 0
+    told = remote_gc.collect(ada.remote(), rewrite=True)
+    assert (told.rewritten, told.sparse) == (1, 0)
+    before = sum(path.stat().st_size for path in (folder / "packs").rglob("*.pack"))
+    assert remote_gc.collect(ada.remote(), rewrite=True, dry_run=False).rewritten == 1
+    age(folder, 20)
+    remote_gc.collect(ada.remote(), dry_run=False)
+    after = sum(path.stat().st_size for path in (folder / "packs").rglob("*.pack"))
+    assert before - after > 800_000
+    bob = pulled(copy, "bob")
+    assert bob.project.store.has(ada.project.lock().paths["data"].object)

@@ -10,7 +10,7 @@ registration is seen here. A pack that is taken away loses its index only: `inde
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -19,11 +19,12 @@ from drystone.core.errors import Corrupt, UsageError
 from drystone.core.ids import digest_of, name_of
 from drystone.objects.entry import Entry
 from drystone.objects.pack import CHUNKS, PackIndex, Place, decode_chunks
+from drystone.objects.packs import decoded
 from drystone.objects.remote.bucket import Bucket, Item
 from drystone.objects.remote.catalogue import Catalogue
 from drystone.objects.remote.fetching import Fetcher
 from drystone.objects.remote.lease import lease
-from drystone.objects.remote.sending import index_key
+from drystone.objects.remote.sending import Sender, index_key
 from drystone.objects.remote.spans import pack_key, stored_entries
 from drystone.objects.tree import read_tree
 from drystone.project import clones
@@ -41,6 +42,7 @@ class RemoteCollected(NamedTuple):
         remote: its name.
         clones: ids of the copies of the project whose needs were looked at.
         packs: number of packs without anything that is needed; `size` their bytes.
+        rewritten: number of packs, at least half of them garbage, whose rest goes into new packs.
         sparse: bytes of garbage that stay in packs that hold something that is needed as well.
         emptied: number of packs whose second period of grace is over; `emptied_size` their bytes.
         brought_back: number of packs that were in the trash though they are needed.
@@ -51,6 +53,7 @@ class RemoteCollected(NamedTuple):
     clones: tuple[str, ...]
     packs: int
     size: int
+    rewritten: int
     sparse: int
     emptied: int
     emptied_size: int
@@ -59,18 +62,22 @@ class RemoteCollected(NamedTuple):
 
 
 class _Plan(NamedTuple):
+    rewrite: dict[str, list[tuple[bytes, Place]]]
     away: dict[str, int]
     back: tuple[str, ...]
     empty: dict[str, int]
     sparse: int
 
 
-def collect(remote: Remote, *, grace: timedelta = GRACE, dry_run: bool = True) -> RemoteCollected:
+def collect(
+    remote: Remote, *, grace: timedelta = GRACE, rewrite: bool = False, dry_run: bool = True
+) -> RemoteCollected:
     """Takes packs away that nobody needs, and deletes those that were taken away long ago.
 
     Args:
         remote: where.
         grace: what is younger by the store's own clock stays as it is.
+        rewrite: also fetch what is needed of packs that are garbage by half, and send it in new ones.
         dry_run: do nothing but tell.
 
     Raises:
@@ -84,7 +91,7 @@ def collect(remote: Remote, *, grace: timedelta = GRACE, dry_run: bool = True) -
     with lease(bucket, "gc", f"{actor.user or 'somebody'} at {actor.host or 'an unknown machine'}") as still:
         said, live = _look(remote)
         now = _now(bucket)
-        plan = _planned(remote, live, now - grace)
+        plan = _planned(remote, live, now - grace, rewrite)
         if not dry_run:
             _carry_out(remote, plan, said, still)
     return RemoteCollected(
@@ -92,6 +99,7 @@ def collect(remote: Remote, *, grace: timedelta = GRACE, dry_run: bool = True) -
         tuple(one.said.clone for one in said),
         len(plan.away),
         sum(plan.away.values()),
+        len(plan.rewrite),
         plan.sparse,
         len(plan.empty),
         sum(plan.empty.values()),
@@ -206,19 +214,24 @@ def _pieces(remote: Remote, catalogue: Catalogue, live: set[bytes]) -> set[bytes
     return found
 
 
-def _planned(remote: Remote, live: frozenset[bytes], before: datetime) -> _Plan:
+def _planned(remote: Remote, live: frozenset[bytes], before: datetime, rewrite: bool) -> _Plan:
     packs = {match[1]: item for item in remote.bucket.list("packs/") if (match := _PACK.fullmatch(item.key))}
     trash = _trash(remote.bucket)
     known = remote.catalogue
     away: dict[str, int] = {}
+    some: dict[str, list[tuple[bytes, Place]]] = {}
     sparse = 0
     for name in sorted(known.packs):
-        dead = sum(place.stored for digest, place in known.entries(name) if digest not in live)
-        needed = any(digest in live for digest, _ in known.entries(name))
-        if needed:
-            sparse += dead
-        elif name in packs and packs[name].modified < before:
+        needed = [(digest, place) for digest, place in known.entries(name) if digest in live]
+        all_ = sum(place.stored for _, place in known.entries(name))
+        dead = all_ - sum(place.stored for _, place in needed)
+        old = name in packs and packs[name].modified < before
+        if not needed and old:
             away[name] = packs[name].size
+        elif needed and rewrite and old and 2 * dead >= all_:
+            some[name] = needed
+        elif needed:
+            sparse += dead
     back = tuple(name for name in trash if _holds(remote.bucket, name, live))
     empty = {
         name: item.size
@@ -229,7 +242,7 @@ def _planned(remote: Remote, live: frozenset[bytes], before: datetime) -> _Plan:
         and item.modified < before
         and (name not in trash or trash[name].modified < before)
     }
-    return _Plan(away, back, empty, sparse)
+    return _Plan(some, away, back, empty, sparse)
 
 
 def _carry_out(remote: Remote, plan: _Plan, said: list[clones.Registered], still: Callable[[], None]) -> None:
@@ -237,7 +250,8 @@ def _carry_out(remote: Remote, plan: _Plan, said: list[clones.Registered], still
     still()
     for name in plan.back:
         _bring_back(bucket, name)
-    for name in plan.away:
+    away = [*plan.away, *_rewritten(remote, plan.rewrite)]
+    for name in away:
         data = bucket.get(index_key(name))
         if data is not None:
             bucket.put(f"trash/{name}.index", data)
@@ -245,7 +259,7 @@ def _carry_out(remote: Remote, plan: _Plan, said: list[clones.Registered], still
     bucket.settle()
     again, live = _look(remote)
     if {one.key: one.data for one in again} != {one.key: one.data for one in said}:
-        for name in plan.away:
+        for name in away:
             if _holds(bucket, name, live):
                 _bring_back(bucket, name)
     still()
@@ -253,6 +267,23 @@ def _carry_out(remote: Remote, plan: _Plan, said: list[clones.Registered], still
         if bucket.look(index_key(name)) is None and not _holds(bucket, name, live):
             bucket.delete([pack_key(name), f"trash/{name}.index"])
     bucket.settle()
+
+
+def _rewritten(remote: Remote, packs: dict[str, list[tuple[bytes, Place]]]) -> list[str]:
+    """Sends these entries in new packs; the packs of which all of them are there then."""
+    damaged: set[str] = set()
+
+    def whole() -> Iterator[tuple[bytes, int, bytes, int]]:
+        for pack, digest, place, stored in stored_entries(remote.bucket, packs):
+            if place.encoding == CHUNKS or decoded(digest, place, stored) is not None:
+                yield digest, place.size, stored, place.encoding  # lists were looked at before
+            else:
+                damaged.add(pack)
+
+    if packs:
+        sender = Sender(remote.project.store, remote.bucket, remote.catalogue, remote.pieces)
+        sender.copy(whole())
+    return [pack for pack in packs if pack not in damaged]
 
 
 def _with_trash(remote: Remote) -> Catalogue:

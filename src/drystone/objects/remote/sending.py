@@ -7,9 +7,9 @@ so that whoever finds a list on the remote finds all that it names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -163,31 +163,49 @@ class Sender:
             WorkFailed: the disk is full.
         """
         self._again = again
-        self._store.loose.prepare()
         damaged: Corrupt | None = None
+        with self._packing():
+            for name, size in wanted.files.items():
+                try:
+                    self._file(name, size)
+                except Corrupt as error:
+                    damaged = damaged or error
+            self._finish()
+            self._late(() if damaged else wanted.trees)
+            self._finish()
+        if damaged is not None:
+            raise damaged
+        return self._sent
+
+    def copy(self, entries: Iterable[tuple[bytes, int, bytes, int]]) -> Sent:
+        """Sends entries that are encoded and were verified: digest, size, stored bytes, encoding.
+
+        Raises:
+            RemoteUnavailable, WorkFailed: as `send`.
+        """
+        with self._packing():
+            for entry in entries:
+                self._add(*entry)
+            self._finish()
+        return self._sent
+
+    @contextmanager
+    def _packing(self) -> Iterator[None]:
+        """Packs are written to the disk of the store, and sent while the next one is filled."""
+        self._store.loose.prepare()
         try:
             with (
                 staging(self._store.loose.incoming) as self._folder,
                 ThreadPoolExecutor(_AT_ONCE) as self._pool,
             ):
                 try:
-                    for name, size in wanted.files.items():
-                        try:
-                            self._file(name, size)
-                        except Corrupt as error:
-                            damaged = damaged or error
-                    self._finish()
-                    self._late(() if damaged else wanted.trees)
-                    self._finish()
+                    yield
                 finally:
                     self._pool.shutdown(cancel_futures=True)
                     if self._pack is not None:
                         self._pack.discard()
         except OSError as error:
             raise explained(error, "objects cannot be packed for sending", self._store.root) from error
-        if damaged is not None:
-            raise damaged
-        return self._sent
 
     def _file(self, name: str, size: int) -> None:
         size = size or self._store.size(name)
