@@ -37,7 +37,7 @@ def test_folders(tmp_path: Path, url: str, where: str) -> None:
         ("s3://AKIA:secret@bucket/x", "credentials must not stand in it"),
         ("gs://user@bucket/x", "credentials must not stand in it"),
         ("file://server/share", "a folder is on this machine, not on `server`; mount it"),
-        ("az://container/prefix", "Account must be specified"),
+        ("az://container/prefix", "its account is not known; set `AZURE_STORAGE_ACCOUNT_NAME`"),
     ],
 )
 def test_what_cannot_be_an_address(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -77,7 +78,10 @@ def open_bucket(address: Address, around: Surroundings) -> Bucket:
         client = from_url(address.url, retry_config=_PATIENCE, client_options=_client(address, around))
         return Bucket(client, address.name, address.url)
     except (BaseError, OSError, ValueError) as error:
-        raise _invalid(address, str(error).splitlines()[0]) from error
+        because = re.sub(r"^Generic \w+ error: ", "", str(error).splitlines()[0])
+        if because == "Account must be specified":
+            because = "its account is not known; set `AZURE_STORAGE_ACCOUNT_NAME`"
+        raise _invalid(address, because) from error
 
 
 def _folder(url: str, around: Surroundings) -> Path:
