@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from drystone.cli.context import Context
+
+if TYPE_CHECKING:
+    from drystone.project.remotes import Pulled
 
 SUMMARY = "fetch tracked data and models and the record of runs from a remote, and check them out"
 EXAMPLE = "drystone pull data/flights.parquet"
@@ -24,7 +28,6 @@ def run(arguments: Namespace, context: Context) -> int:
     """Pull, then check out."""
     from drystone.cli.progress import bar
     from drystone.cli.push import tell, vars_of
-    from drystone.core.errors import NotFound
     from drystone.objects.entry import printable
     from drystone.project.remotes import Remote
     from drystone.workspace.checkout import CheckedOut, checkout, selected
@@ -36,23 +39,64 @@ def run(arguments: Namespace, context: Context) -> int:
         names = selected(workspace, paths, workspace.lock().paths)
         remote = Remote(project, arguments.remote)
         with bar(context, f"pulling from {remote.name}") as progress:
-            done = remote.pull(names if paths else (), progress)
+            done = remote.pull(names if paths else None, progress)
         if arguments.verbose and not context.json_mode:
             tell(done.traffic, context)
-        if done.missing:
-            raise NotFound(
-                f"{len(done.missing)} objects are neither here nor on remote `{remote.name}`",
-                at=[*done.missing[:_SHOWN], *(["..."] if len(done.missing) > _SHOWN else [])],
-                because="everything else was fetched",
-                hints=["push them from where they were made with `drystone push`"],
-            )
+        _raise_if_lacking(done)
         fetched = arguments.fetch_only
         here = CheckedOut((), (), ()) if fetched else checkout(workspace, paths)
     restored = [printable(path) for path in here.restored]
     if context.json_mode:
         context.json({**done._asdict(), "traffic": vars_of(done.traffic), "restored": restored})
+        _raise_if_unrecorded(done)
         return 0
+    if done.others:
+        context.note(f"some of it came from {', '.join(done.others)}: {done.remote} has no good copy")
     context.out(f"pulled from {done.remote}  {done.objects:,} objects  {done.journals:,} journals")
     for path in restored:
         context.out(f"restored  {path}")
+    _raise_if_unrecorded(done)
     return 0
+
+
+def _raise_if_lacking(done: Pulled) -> None:
+    """Say what is not as it must be; everything else has come."""
+    from drystone.core.errors import NotFound, RemoteUnavailable
+    from drystone.objects.entry import printable
+
+    def some(paths: dict[str, str]) -> list[str]:
+        shown = [printable(path) for path in list(paths.values())[:_SHOWN]]
+        return [*shown, *(["..."] if len(paths) > _SHOWN else [])]
+
+    if done.damaged:
+        raise RemoteUnavailable(
+            f"remote `{done.remote}` gives other bytes than were sent to it",
+            at=some(done.damaged),
+            because="nothing of them was used; everything else was fetched",
+            hints=[
+                f"send them again from where they are whole with `drystone push {done.remote} --repair`",
+            ],
+        )
+    if done.missing:
+        raise NotFound(
+            f"{len(done.missing):,} objects are neither here nor on remote `{done.remote}`",
+            at=some(done.missing),
+            because="everything else was fetched",
+            hints=[f"push them from where they were made with `drystone push {done.remote}`"],
+        )
+
+
+def _raise_if_unrecorded(done: Pulled) -> None:
+    """Say which records of runs could not be read; data and models are complete all the same."""
+    from drystone.core.errors import RemoteUnavailable
+
+    if done.parcels:
+        raise RemoteUnavailable(
+            f"remote `{done.remote}` gives a damaged record of runs",
+            at=[f"journals/{name}" for name in done.parcels[:_SHOWN]],
+            because="it is not what its name says; everything else was fetched",
+            hints=[
+                "remove it there, remove `.drystone/remotes` where the runs were made, and push from there "
+                f"with `drystone push {done.remote}`"
+            ],
+        )

@@ -207,6 +207,12 @@ class JournalWriter:
             self._fd = -1
 
 
+def is_whole(data: bytes) -> bool:
+    """Whether bytes are frames from end to end, behind a header or not; damaged ones count."""
+    frames = data.removeprefix(HEADER)
+    return _split(frames, 0).end == len(frames)
+
+
 def is_being_written(path: Path) -> bool:
     """Whether some living process holds the journal open for writing."""
     try:

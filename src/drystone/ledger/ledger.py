@@ -125,18 +125,20 @@ class Ledger:
     def mark_lost(self) -> list[str]:
         """Record the end of runs whose writers are all dead without having said how they ended.
 
-        Only runs whose journals are here, and that nobody holds a lock on, are touched. What a lost
-        run was serving is not being served any more.
+        Only runs of this machine whose journals are here, and that nobody holds a lock on, are touched:
+        the journal of a run elsewhere may have come here while the run goes on. What a lost run was
+        serving is not being served any more.
         """
         # The journals of a run are those whose names begin with its id and a dot; `/` follows the dot.
         unfinished = self.query(
-            "SELECT run, file FROM run JOIN journal ON file > run || '.' AND file < run || '/' "
+            "SELECT run, file, started_fact FROM run JOIN journal "
+            "ON file > run || '.' AND file < run || '/' "
             "WHERE status IS NULL AND started IS NOT NULL ORDER BY run"
         )
         lost = [
             run
             for run, rows in itertools.groupby(unfinished, key=lambda row: row[0])
-            if not any(is_being_written(self.layout.journals / file) for _, file in rows)
+            if not any(map(self._may_live, rows))
         ]
         if lost:
             now = self.clock.now()
@@ -189,7 +191,19 @@ class Ledger:
         finally:
             afresh.close()
 
+    @property
+    def clone(self) -> str:
+        """The id of this copy of the project, 32 hex digits; made at the first question."""
+        return self._clone_id()
+
     # -- inside ----------------------------------------------------------------------------------
+
+    def _may_live(self, row: tuple[str, str, bytes]) -> bool:
+        """Whether somebody may still write a journal: a process here holds it, or it is a run elsewhere."""
+        _, file, blob = row
+        started = facts.decode(blob)
+        host = started.host if isinstance(started, facts.RunStarted) else None
+        return host not in (None, os.uname().nodename) or is_being_written(self.layout.journals / file)
 
     def _clone_id(self) -> str:
         """Id of this copy of the project, made once; it keeps journals of two clones apart."""

@@ -8,19 +8,22 @@ offset are equal as far as they go, and parcels can be opened in any order, any 
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from drystone.core.errors import Corrupt
 from drystone.ledger.folder import SUFFIX
-from drystone.ledger.journal import HEADER, JournalWriter, read_frames
+from drystone.ledger.journal import HEADER, is_whole, read_frames
 
 _MAGIC = b"drystone journals 1\n"
 _PIECE = struct.Struct("<HQQ")
+_CONTRADICTS = -1
 _NAME = re.compile(r"(?:[0-9a-f]{32}\.[0-9a-z]{1,32}|facts-[0-9a-f]{32})\.journal")
 
 
@@ -30,6 +33,20 @@ class Piece(NamedTuple):
     journal: str
     offset: int
     data: bytes
+
+
+class Taken(NamedTuple):
+    """What became of pieces.
+
+    Attributes:
+        ends: where the journals that grew end now.
+        waiting: pieces whose beginning is not here yet.
+        aside: journals that were made of pieces that contradict what was here.
+    """
+
+    ends: dict[str, int]
+    waiting: tuple[Piece, ...]
+    aside: tuple[str, ...]
 
 
 def parcel(folder: Path, known: Mapping[str, int]) -> tuple[bytes, dict[str, int]] | None:
@@ -47,10 +64,12 @@ def parcel(folder: Path, known: Mapping[str, int]) -> tuple[bytes, dict[str, int
         start = known.get(path.name, 0)
         if path.stat().st_size <= start or not _NAME.fullmatch(path.name):
             continue
-        end = read_frames(path, start).end
-        if end <= max(start, len(HEADER)):
-            continue
         with path.open("rb") as file:
+            # what others have must still be here after a power cut, or the two would grow apart
+            os.fsync(file.fileno())
+            end = read_frames(path, start).end
+            if end <= max(start, len(HEADER)):
+                continue
             file.seek(start)
             data = file.read(end - start)
         name = path.name.encode()
@@ -77,73 +96,84 @@ def unpack(data: bytes) -> Iterator[Piece]:
         at += length
         if not _NAME.fullmatch(name) or at + size > len(data):
             raise Corrupt("a parcel of journals is damaged", because=f"it names {name!a}")
-        yield Piece(name, offset, data[at : at + size])
+        piece = Piece(name, offset, data[at : at + size])
+        if not is_whole(piece.data) or piece.data.startswith(HEADER) == bool(offset):
+            raise Corrupt("a parcel of journals is damaged", because=f"its piece of `{name}` is no records")
+        yield piece
         at += size
 
 
-def take_in(folder: Path, pieces: list[Piece]) -> tuple[dict[str, int], list[Piece]]:
+def take_in(folder: Path, pieces: Iterable[Piece]) -> Taken:
     """Appends pieces to the journals of a folder.
 
-    A journal that a process of this machine is writing is this copy's own and complete here.
+    A piece that contradicts what is here becomes a journal of its own: facts are a set, so the ledger has
+    what both tell, and it is the same in each copy of the project that has both.
 
     Args:
         folder: of journals; made if need be.
-        pieces: in any order.
-
-    Returns:
-        where the journals that grew end now, and the pieces whose beginning is not here yet.
+        pieces: in any order, any number of times.
 
     Raises:
-        Corrupt: a piece contradicts what is here.
+        OSError: it cannot be written; what was taken in is whole.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    grown: dict[str, int] = {}
-    waiting = sorted(pieces)
+    ends: dict[str, int] = {}
+    aside: list[str] = []
+    waiting = sorted(set(pieces))
     while True:
-        later = [piece for piece in waiting if not _append(folder / piece.journal, piece, grown)]
+        later = []
+        for piece in waiting:
+            found = _append(folder / piece.journal, piece)
+            if found is None:
+                later.append(piece)
+            elif found == _CONTRADICTS:
+                aside.append(_keep_aside(folder, piece))
+            elif found > 0:
+                ends[piece.journal] = found
         if len(later) == len(waiting):
-            return grown, later
+            return Taken(ends, tuple(later), tuple(aside))
         waiting = later
 
 
-def _append(path: Path, piece: Piece, grown: dict[str, int]) -> bool:
-    size = path.stat().st_size if path.exists() else 0
-    if piece.offset > size:
-        return False
-    here = b""
-    if size > piece.offset:
-        with path.open("rb") as file:
-            file.seek(piece.offset)
-            here = file.read(len(piece.data))
-        if not piece.data.startswith(here):
-            raise Corrupt(
-                f"journal `{path.name}` differs from the one on the remote",
-                at=str(path),
-                because=f"their bytes from {piece.offset:,} on are not the same",
-                hints=[
-                    "put this copy's aside and take the remote's: move the file away, then `drystone pull`"
-                ],
-            )
-    rest = piece.data[len(here) :]
-    if rest:
-        _write(path, size, rest)
-        grown[path.name] = size + len(rest)
-    return True
+def _append(path: Path, piece: Piece) -> int | None:
+    """Where a journal ends after a piece was appended, 0 if it held it already.
 
-
-def _write(path: Path, size: int, data: bytes) -> None:
-    """Append to a journal, which is held meanwhile; a torn end of it is cut off first."""
-    writer = JournalWriter(path, wait=True, verified=0) if size else None
+    None if what comes before it is not here yet or the journal is being written; `_CONTRADICTS`.
+    """
+    if piece.offset and not path.exists():
+        return None
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
-            if os.fstat(descriptor).st_size == size:
-                view = memoryview(data)
-                while view:
-                    view = view[os.write(descriptor, view) :]
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None  # a run of this machine that is still going on; its journal is complete here
+        size = os.fstat(descriptor).st_size
+        if piece.offset > size:
+            return None
+        here = os.pread(descriptor, len(piece.data), piece.offset) if size > piece.offset else b""
+        if not piece.data.startswith(here):
+            return _CONTRADICTS
+        rest = memoryview(piece.data)[len(here) :]
+        if not rest:
+            return 0
+        try:
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, size)
+            raise
+        return piece.offset + len(piece.data)
     finally:
-        if writer is not None:
-            writer.close()
+        os.close(descriptor)
+
+
+def _keep_aside(folder: Path, piece: Piece) -> str:
+    """Make a piece a journal of its own, named by what it holds so that it is one however often it comes."""
+    data = HEADER + piece.data.removeprefix(HEADER)
+    digits = hashlib.blake2b(data, digest_size=16).hexdigest()
+    first = piece.journal.split(".")[0]
+    name = f"facts-{digits}{SUFFIX}" if first.startswith("facts-") else f"{first}.{digits}{SUFFIX}"
+    _append(folder / name, Piece(name, 0, data))
+    return name

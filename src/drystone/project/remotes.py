@@ -7,59 +7,69 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-import msgspec
-
-from drystone.core.errors import Corrupt, NotFound, ProjectInvalid
-from drystone.core.ids import digest_of
-from drystone.ledger.travel import Piece, parcel, take_in, unpack
-from drystone.objects.atomic import write_atomic
+from drystone.core.errors import Corrupt, NotFound, ProjectInvalid, RemoteUnavailable
+from drystone.core.ids import digest_of, short
+from drystone.objects.entry import Entry, printable
 from drystone.objects.hashing import hash_bytes
 from drystone.objects.remote.address import Address, Surroundings, open_bucket
 from drystone.objects.remote.bucket import Bucket, Traffic
 from drystone.objects.remote.catalogue import Catalogue
-from drystone.objects.remote.fetching import Fetcher
+from drystone.objects.remote.checking import Checker
+from drystone.objects.remote.fetching import Fetched, Fetcher
 from drystone.objects.remote.pieces import Pieces
-from drystone.objects.remote.sending import Sender, lacking
-from drystone.project import configuration, roots
+from drystone.objects.remote.sending import Sender, Sent, Wanted, lacking
+from drystone.objects.remote.spans import pack_key
+from drystone.objects.tree import read_tree
+from drystone.project import clones, configuration, roots
 from drystone.project.project import Project
+from drystone.project.remote_journals import Journals
 
 _MARKER = "drystone.json"
 _FORMAT = 1
 _SHOWN = 5
+_ROUNDS = 3  # a collector that runs at the same time may take away what was there a moment ago
 
 Progress = Callable[[int], None]
 
 
 class Pushed(NamedTuple):
-    """What a push did: objects and their bytes in packs, bytes of journals, all traffic."""
+    """What a push did, or under `dry_run` would do.
+
+    Attributes:
+        objects: number of objects sent, pieces of large ones and lists included.
+        stored: their bytes in packs.
+        journals: bytes of journals sent.
+        repaired: objects and pieces of which the remote had a damaged copy and has a good one now.
+    """
 
     remote: str
     objects: int
     stored: int
     journals: int
+    repaired: int
     traffic: Traffic
 
 
 class Pulled(NamedTuple):
-    """What a pull brought: objects, journals that grew, what the remote did not have, all traffic."""
+    """What a pull brought.
+
+    Attributes:
+        objects: number of objects that came.
+        journals: number of journals that grew.
+        missing: what the remote did not have: id to the path that needs it.
+        damaged: of what it gave other bytes than were sent: id to the path that needs it.
+        parcels: names of parcels of journals that are damaged there.
+        others: names of remotes that had what this one lacks or has damaged.
+    """
 
     remote: str
     objects: int
     journals: int
-    missing: tuple[str, ...]
+    missing: dict[str, str]
+    damaged: dict[str, str]
+    parcels: tuple[str, ...]
+    others: tuple[str, ...]
     traffic: Traffic
-
-
-class _Journals(msgspec.Struct, frozen=True):
-    """What this copy knows of the remote's journals; forgetting it costs time only.
-
-    Attributes:
-        ends: up to where each journal is on the remote.
-        parcels: names of those that were sent or opened.
-    """
-
-    ends: dict[str, int] = {}
-    parcels: tuple[str, ...] = ()
 
 
 def address_of(project: Project, name: str | None) -> Address:
@@ -92,45 +102,73 @@ class Remote:
         around = Surroundings(settings.environ, settings.home, project.layout.root)
         self.project = project
         self.name = address.name
+        self._others = [other for other in configuration.remotes(project.layout.root) if other != self.name]
         self.bucket: Bucket = open_bucket(address, around)
         identity = hash_bytes(f"{address.endpoint} {self.bucket.url}".encode())
         self.folder = project.layout.state / "remotes" / digest_of(identity).hex()[:16]
         self.catalogue = Catalogue(self.bucket, self.folder)
         self.pieces = Pieces(project.layout.state / "pieces", project.store)
+        self.journals = Journals(self.bucket, project.layout.journals, self.folder / "journals.json")
 
-    def push(self, progress: Progress = lambda _size: None) -> Pushed:
+    def push(self, progress: Progress = lambda _size: None, *, repair: bool = False) -> Pushed:
         """Sends what the lock and the ledger name and the remote lacks, then the journals.
+
+        What was relied on is looked for once more at the end, so that a collector which ran meanwhile has
+        taken nothing away.
+
+        Args:
+            progress: is told the size of each object that was dealt with.
+            repair: read all that the remote holds of these, and send again what is damaged there.
 
         Raises:
             RemoteUnavailable: it cannot be reached or refuses; what was sent stays.
             NotFound: tracked content is neither here nor there; all else was sent.
-            Corrupt: an object here is damaged; it was not sent.
+            Corrupt: an object here is damaged; all other files were sent.
         """
+        self.bucket.prepare()
         self._mark()
+        clones.register(self.project, self.bucket)
         self.catalogue.refresh()
-        store = self.project.store
-        lock = self.project.lock()
-        named = [entry for entry in roots.of_ledger(self.project.ledger) if store.has(entry.object)]
-        wanted = lacking(store, self.catalogue, [*roots.of_lock(lock), *named])
-        sent = Sender(store, self.bucket, self.catalogue, self.pieces, progress).send(wanted)
-        journals = self._push_journals()
-        if wanted.missing:
-            raise NotFound(
-                f"{len(wanted.missing)} tracked contents are neither here nor on remote `{self.name}`",
-                at=[
-                    *list(wanted.missing.values())[:_SHOWN],
-                    *(["..."] if len(wanted.missing) > _SHOWN else []),
-                ],
-                because="everything else was sent",
-                hints=["push from where they were added, or make what steps write again with `drystone run`"],
+        self.project.ledger.refresh()
+        parcel = self.journals.pack()  # before the objects, so that those it names are sent as well
+        repaired = self._repair(progress) if repair else 0
+        sent, missing = Sent(0, 0), dict[str, str]()
+        for _ in range(_ROUNDS):
+            wanted = self._lacking()
+            missing = wanted.missing
+            sender = Sender(self.project.store, self.bucket, self.catalogue, self.pieces, progress)
+            done = sender.send(wanted)
+            sent = Sent(sent.objects + done.objects, sent.stored + done.stored)
+            if self._is_all_there(sender.packs):
+                break
+        else:
+            raise RemoteUnavailable(
+                f"remote `{self.name}` loses what it is sent",
+                at=self.bucket.url,
+                because="packs that were there are gone, again and again",
+                hints=["see who collects there, and run the same command again afterwards"],
             )
-        return Pushed(self.name, sent.objects, sent.stored, journals, self.bucket.traffic)
+        journals = 0 if parcel is None else self.journals.send(parcel)
+        if missing:
+            raise self._not_all_here(missing)
+        return Pushed(self.name, sent.objects, sent.stored, journals, repaired, self.bucket.traffic)
 
-    def pull(self, paths: Sequence[str] = (), progress: Progress = lambda _size: None) -> Pulled:
+    def plan(self) -> Wanted:
+        """What a push would send.
+
+        Raises:
+            RemoteUnavailable: it cannot be reached or refuses.
+        """
+        with suppress(NotFound):  # it is empty: all would be sent
+            self._mark(only_look=True)
+        self.catalogue.refresh()
+        return self._lacking()
+
+    def pull(self, paths: Sequence[str] | None = None, progress: Progress = lambda _size: None) -> Pulled:
         """Fetches the journals, and what the lock names and is not here.
 
         Args:
-            paths: tracked paths; all where none is given.
+            paths: tracked paths; None is all.
             progress: is told the size of each object that came.
 
         Raises:
@@ -139,12 +177,39 @@ class Remote:
         """
         self._mark(only_look=True)
         self.catalogue.refresh()
-        journals = self._pull_journals()
-        lock = self.project.lock()
-        entries = [entry for entry in roots.of_lock(lock) if not paths or entry.name in paths]
+        opened = self.journals.fetch()
+        self.project.ledger.refresh()
+        entries = [
+            entry for entry in roots.of_lock(self.project.lock()) if paths is None or entry.name in paths
+        ]
         got = self.fetcher(progress).closure(entries)
-        missing = tuple(sorted(got.missing))
-        return Pulled(self.name, len(got.here), journals, missing, self.bucket.traffic)
+        others = []
+        for name in self._others if got.lacking else ():
+            more = self._from_other(name, entries, progress)
+            if more is not None:
+                others += [name] if more.here else []
+                still = (got.damaged | more.damaged) & more.lacking
+                got = Fetched(got.here | more.here, more.missing, still)
+        needed_by = self._needed_by(entries, got.lacking)
+        missing = got.missing - got.damaged
+        return Pulled(
+            self.name,
+            len(got.here),
+            opened.grown,
+            {name: needed_by[name] for name in sorted(missing, key=needed_by.__getitem__)},
+            {name: needed_by[name] for name in sorted(got.damaged, key=needed_by.__getitem__)},
+            opened.damaged,
+            tuple(others),
+            self.bucket.traffic,
+        )
+
+    def _from_other(self, name: str, entries: Sequence[Entry], progress: Progress) -> Fetched | None:
+        """What another remote gave of what is not here; None if it cannot be asked."""
+        with suppress(RemoteUnavailable):
+            other = Remote(self.project, name)
+            other.catalogue.refresh()
+            return other.fetcher(progress).closure(entries)
+        return None
 
     def pull_journals(self) -> int:
         """Fetches the journals only; gives how many grew.
@@ -154,19 +219,64 @@ class Remote:
             Corrupt: it gives a damaged parcel.
         """
         self._mark(only_look=True)
-        return self._pull_journals()
+        opened = self.journals.fetch()
+        if opened.damaged:
+            raise Corrupt(f"remote `{self.name}` gives damaged journals", at=list(opened.damaged)[:_SHOWN])
+        return opened.grown
 
     def fetcher(self, progress: Progress = lambda _size: None) -> Fetcher:
         """Reads from the remote; the catalogue must have been refreshed."""
         return Fetcher(self.project.store, self.bucket, self.catalogue, self.pieces, progress)
 
+    def _lacking(self) -> Wanted:
+        store, ledger = self.project.store, self.project.ledger
+        named = [entry for entry in roots.of_ledger(ledger) if store.has(entry.object)]
+        return lacking(store, self.catalogue, roots.of_lock(self.project.lock()), named)
+
+    def _repair(self, progress: Progress) -> int:
+        store = self.project.store
+        entries = [*roots.of_lock(self.project.lock()), *roots.of_ledger(self.project.ledger)]
+        checker = Checker(store, self.bucket, self.catalogue, progress)
+        checker.restore_indexes()
+        bad = checker.check(entry for entry in entries if store.has(entry.object))
+        if bad.digests:
+            Sender(store, self.bucket, self.catalogue, self.pieces).send(bad.wanted, bad.digests)
+            checker.strike(bad)
+        return len(bad.digests)
+
+    def _is_all_there(self, sent: dict[str, int]) -> bool:
+        before = self.catalogue.packs
+        self.catalogue.refresh()
+        if before - self.catalogue.packs:
+            return False
+        return all(self.bucket.size(pack_key(name)) == size for name, size in sent.items())
+
+    def _needed_by(self, entries: Sequence[Entry], names: frozenset[str]) -> dict[str, str]:
+        """A path that needs each of these objects."""
+        found: dict[str, str] = {}
+        pending = [(entry.name, entry) for entry in entries]
+        while pending and len(found) < len(names):
+            path, entry = pending.pop()
+            if entry.object in names:
+                found.setdefault(entry.object, path)
+            elif entry.kind == "tree":
+                with suppress(NotFound, Corrupt):
+                    below = read_tree(self.project.store, entry.object)
+                    pending += [(f"{path}/{child.name}", child) for child in below]
+        return {name: found.get(name, short(name)) for name in names}
+
     def _mark(self, *, only_look: bool = False) -> None:
         """Hold the remote to a format that is known here; begin an empty one."""
         data = self.bucket.get(_MARKER)
+        if data is None and not only_look:
+            self.bucket.create(_MARKER, json.dumps({"format": _FORMAT}).encode() + b"\n")
+            data = self.bucket.get(_MARKER)  # another may have been first
         if data is None:
-            if not only_look:
-                self.bucket.create(_MARKER, json.dumps({"format": _FORMAT}).encode() + b"\n")
-            return
+            raise NotFound(
+                f"nothing was pushed to remote `{self.name}` yet",
+                at=self.bucket.url,
+                hints=[f"push from where the data is with `drystone push {self.name}`"],
+            )
         try:
             found = json.loads(data)["format"]
         except (ValueError, KeyError, TypeError):
@@ -174,51 +284,17 @@ class Remote:
         if found != _FORMAT:
             raise ProjectInvalid(
                 f"remote `{self.name}` is in format {found!r}, known here is {_FORMAT}",
-                at=f"{self.bucket.url}/{_MARKER}",
+                at=f"{self.bucket.url.rstrip('/')}/{_MARKER}",
                 hints=["update with `pip install --upgrade drystone`"],
             )
 
-    def _push_journals(self) -> int:
-        before = self._journals()
-        self.project.ledger.refresh()
-        packed = parcel(self.project.layout.journals, before.ends)
-        if packed is None:
-            return 0
-        data, ends = packed
-        name = digest_of(hash_bytes(data)).hex()
-        self.bucket.put(f"journals/{name}", data)
-        self.bucket.settle()
-        self._remember(_Journals(ends, (*before.parcels, name)))
-        return len(data)
-
-    def _pull_journals(self) -> int:
-        before = self._journals()
-        names = [item.key.removeprefix("journals/") for item in self.bucket.list("journals/")]
-        fresh = [name for name in names if name not in set(before.parcels)]
-        pieces: list[Piece] = []
-        for name in fresh:
-            data = self.bucket.get(f"journals/{name}")
-            if data is None:
-                continue
-            if digest_of(hash_bytes(data)).hex() != name:
-                raise Corrupt(
-                    f"remote `{self.name}` gives a damaged parcel of journals",
-                    at=f"{self.bucket.url}/journals/{name}",
-                )
-            pieces += unpack(data)
-        if not pieces:
-            return 0
-        grown, waiting = take_in(self.project.layout.journals, pieces)
-        if not waiting:  # else the parcel in between is still to come, and these are opened again
-            self._remember(_Journals({**before.ends, **grown}, (*before.parcels, *fresh)))
-        self.project.ledger.refresh()
-        return len(grown)
-
-    def _journals(self) -> _Journals:
-        with suppress(OSError, msgspec.MsgspecError):
-            return msgspec.json.decode(self.folder.joinpath("journals.json").read_bytes(), type=_Journals)
-        return _Journals()
-
-    def _remember(self, journals: _Journals) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(self.folder / "journals.json", msgspec.json.encode(journals))
+    def _not_all_here(self, missing: dict[str, str]) -> NotFound:
+        return NotFound(
+            f"{len(missing):,} tracked contents are neither here nor on remote `{self.name}`",
+            at=[
+                *map(printable, list(missing.values())[:_SHOWN]),
+                *(["..."] if len(missing) > _SHOWN else []),
+            ],
+            because="everything else was sent",
+            hints=["push from where they were added, or make what steps write again with `drystone run`"],
+        )

@@ -7,20 +7,22 @@ environment variables, for S3 also the profiles of `~/.aws`, and the machine's i
 from __future__ import annotations
 
 import configparser
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore, S3Store, from_url
+from obstore.store import S3Store, from_url
 
 from drystone.core.errors import ProjectInvalid
 from drystone.objects.remote.bucket import Bucket
 
 if TYPE_CHECKING:
-    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config
+    from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config, S3Credential
 
 _SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "file")
 _PATIENCE: RetryConfig = {
@@ -35,7 +37,7 @@ class Address(NamedTuple):
 
     Attributes:
         name: what the project calls it.
-        url: `s3://BUCKET/PREFIX`, `gs://...`, `az://ACCOUNT/CONTAINER/...`, or a folder.
+        url: `s3://BUCKET/PREFIX`, `gs://...`, `az://CONTAINER/PREFIX`, or a folder.
         endpoint: URL of a service that speaks S3, None for Amazon's.
         region: of the bucket.
         profile: section of `~/.aws/credentials`.
@@ -65,25 +67,46 @@ def open_bucket(address: Address, around: Surroundings) -> Bucket:
     scheme = urlsplit(address.url).scheme
     if "://" in address.url and scheme not in _SCHEMES:
         raise _invalid(address, f"`{scheme}://` is none of the places that are known")
+    if scheme in ("s3", "s3a", "gs", "az", "azure") and "@" in urlsplit(address.url).netloc:
+        raise _invalid(address, "credentials must not stand in it")
     try:
         if scheme in ("s3", "s3a"):
             return Bucket(_s3(address, around), address.name, address.url)
         if scheme in ("", "file"):
-            path = Path(urlsplit(address.url).path if scheme else address.url).expanduser()
-            folder = around.root / path
-            return Bucket(LocalStore(folder, mkdir=True), address.name, str(folder), folder=folder)
+            folder = _folder(address.url, around)
+            return Bucket(folder, address.name, str(folder))
         client = from_url(address.url, retry_config=_PATIENCE, client_options=_client(address, around))
         return Bucket(client, address.name, address.url)
     except (BaseError, OSError, ValueError) as error:
-        raise _invalid(address, str(error).splitlines()[0]) from error
+        because = re.sub(r"^Generic \w+ error: ", "", str(error).splitlines()[0])
+        if because == "Account must be specified":
+            because = "its account is not known; set `AZURE_STORAGE_ACCOUNT_NAME`"
+        raise _invalid(address, because) from error
+
+
+def _folder(url: str, around: Surroundings) -> Path:
+    """Where a folder is; `~` is the user's home, relative paths begin at the project's root."""
+    if urlsplit(url).scheme:
+        parts = urlsplit(url)
+        if parts.netloc not in ("", "localhost"):
+            raise ValueError(f"a folder is on this machine, not on `{parts.netloc}`; mount it")
+        url = unquote(parts.path)
+    if url == "~" or url.startswith("~/"):
+        return around.home / url[2:]
+    return Path(os.path.normpath(around.root / url))
 
 
 def _s3(address: Address, around: Surroundings) -> ObjectStore:
     environ = around.environ
-    profile = address.profile or environ.get("AWS_PROFILE")
-    told = _profile(profile or "default", around) if profile or "AWS_ACCESS_KEY_ID" not in environ else {}
+    profile = address.profile or ("" if environ.get("AWS_ACCESS_KEY_ID") else environ.get("AWS_PROFILE"))
+    told = _profile(profile or "default", around)
     if profile and not told:
         raise ValueError(f"there is no profile `{profile}` in `~/.aws/credentials` or `~/.aws/config`")
+    if profile and "aws_access_key_id" not in told:
+        raise ValueError(
+            f"profile `{profile}` holds no access key; set variables from it with "
+            f"`eval $(aws configure export-credentials --profile {profile} --format env)`"
+        )
     endpoint = address.endpoint or environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
     endpoint = endpoint or told.get("endpoint_url")
     region = address.region or told.get("region") or environ.get("AWS_REGION")
@@ -91,20 +114,33 @@ def _s3(address: Address, around: Surroundings) -> ObjectStore:
     settings: dict[str, object] = {"region": region}
     if endpoint:
         settings |= {"endpoint": endpoint, "virtual_hosted_style_request": False}
-    for ours, theirs in (
-        ("access_key_id", "aws_access_key_id"),
-        ("secret_access_key", "aws_secret_access_key"),
-        ("session_token", "aws_session_token"),
-    ):
-        found = told.get(theirs) if profile else environ.get(theirs.upper()) or told.get(theirs)
-        if found:
-            settings[ours] = found
+    keys = None
+    if profile or not environ.get("AWS_ACCESS_KEY_ID"):
+        keys = _keys(told)
+    else:
+        for name in ("access_key_id", "secret_access_key", "session_token"):
+            if found := environ.get(f"AWS_{name.upper()}"):
+                settings[name] = found
     return S3Store.from_url(
         address.url,
         config=cast("S3Config", settings),
         retry_config=_PATIENCE,
         client_options=_client(address, around, endpoint),
+        credential_provider=keys,
     )
+
+
+def _keys(told: Mapping[str, str]) -> Callable[[], S3Credential] | None:
+    """A profile's keys, without any that the environment has beside; None where it has none."""
+    if "aws_access_key_id" not in told or "aws_secret_access_key" not in told:
+        return None
+    keys: S3Credential = {
+        "access_key_id": told["aws_access_key_id"],
+        "secret_access_key": told["aws_secret_access_key"],
+        "token": told.get("aws_session_token"),
+        "expires_at": None,
+    }
+    return lambda: keys
 
 
 def _client(address: Address, around: Surroundings, endpoint: str | None = None) -> ClientConfig:
@@ -144,7 +180,5 @@ def _invalid(address: Address, because: str) -> ProjectInvalid:
     return ProjectInvalid(
         f"remote `{address.name}` has no usable address: `{address.url}`",
         because=because,
-        hints=[
-            "give a folder, `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://ACCOUNT/CONTAINER/PREFIX`"
-        ],
+        hints=["give a folder, `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`"],
     )

@@ -5,24 +5,22 @@ Every call counts its requests and bytes, and speaks of failures in one voice.
 
 from __future__ import annotations
 
+import os
+import shlex
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import obstore
-from obstore.exceptions import (
-    AlreadyExistsError,
-    BaseError,
-    PermissionDeniedError,
-    PreconditionError,
-    UnauthenticatedError,
-)
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.store import LocalStore
 
-from drystone.core.errors import DrystoneError, RemoteUnavailable
+from drystone.core.errors import RemoteUnavailable
 from drystone.objects.atomic import sync_file_system
+from drystone.objects.remote.refusals import refused
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Client
@@ -37,6 +35,17 @@ class Item(NamedTuple):
     key: str
     size: int
     modified: datetime
+
+
+class Capabilities(NamedTuple):
+    """What differs between buckets.
+
+    Attributes:
+        conditional: a key is written only if nobody was first, where that is asked for. Some services that
+            speak S3 take the condition and ignore it.
+    """
+
+    conditional: bool
 
 
 class Traffic:
@@ -60,18 +69,42 @@ class Bucket:
     """Bytes under keys.
 
     Args:
-        client: obstore's store, with the prefix of the remote.
+        place: obstore's store, with the prefix of the remote; or a folder, which need not exist.
         name: what to call the remote in errors.
         url: where it is, without secrets.
-        folder: where it lies if it is a folder of this machine.
     """
 
-    def __init__(self, client: Client, name: str, url: str, *, folder: Path | None = None) -> None:
-        self._client = client
-        self._folder = folder
+    def __init__(self, place: Client | Path, name: str, url: str) -> None:
+        self._folder = place if isinstance(place, Path) else None
+        self._opened = None if isinstance(place, Path) else place
         self.name = name
         self.url = url
         self.traffic = Traffic()
+        self._ranges = None if self._folder is None else True
+
+    def prepare(self) -> None:
+        """Makes the folder if it is one and only itself is not there yet.
+
+        Raises:
+            RemoteUnavailable: it cannot be made; or the folder around it is not there, as when a disk is not
+                mounted.
+        """
+        if self._folder is not None and self._folder.parent.is_dir():
+            with self._explaining(""):
+                self._folder.mkdir(exist_ok=True)
+
+    @property
+    def _client(self) -> Client:
+        if self._opened is None:
+            if self._folder is None or not self._folder.is_dir():
+                raise RemoteUnavailable(
+                    f"remote `{self.name}` cannot be used",
+                    at=self.url,
+                    because="there is no such folder; perhaps a disk is not mounted",
+                    hints=[f"make it with `mkdir -p {shlex.quote(self.url)}` if it is to be new"],
+                )
+            self._opened = LocalStore(self._folder)
+        return self._opened
 
     def get(self, key: str) -> bytes | None:
         """All bytes of a key, None where there is none.
@@ -89,19 +122,74 @@ class Bucket:
             return data
 
     def get_range(self, key: str, start: int, end: int) -> bytes | None:
-        """The bytes of a key from `start` up to `end`; None where there is no such key.
+        """The bytes of a key from `start` up to `end`, fewer where it ends before; None where there is none.
+
+        Raises:
+            RemoteUnavailable: the remote cannot be reached or refuses.
+        """
+        if end <= start:
+            return b""
+        with self._explaining(key):
+            self.traffic.note()
+            try:
+                data = bytes(obstore.get_range(self._client, key, start=start, end=end))
+            except FileNotFoundError:
+                return None
+            except BaseError as error:
+                size = self.size(key)  # back ends differ in how they say that nothing is there
+                if size is None or size <= start:
+                    return None if size is None else b""
+                if "NotPartial" not in str(error):
+                    raise
+                return self._cut_out(key, start, end)
+            self.traffic.note(requests=0, received=len(data))
+            return data[: end - start]
+
+    def gives_ranges(self, key: str) -> bool:
+        """Whether a part of a key is given alone, tried once; where it is not, few large requests are better.
+
+        Raises:
+            RemoteUnavailable: the remote cannot be reached or refuses.
+        """
+        if self._ranges is None:
+            with self._explaining(key):
+                self.traffic.note()
+                self._ranges = True
+                try:
+                    obstore.get_range(self._client, key, start=0, end=1)
+                except FileNotFoundError:
+                    pass
+                except BaseError as error:
+                    self._ranges = "NotPartial" not in str(error)
+        return self._ranges
+
+    def stream(self, key: str) -> Iterator[bytes]:
+        """All bytes of a key, little by little; nothing where there is none.
 
         Raises:
             RemoteUnavailable: the remote cannot be reached or refuses.
         """
         with self._explaining(key):
+            self.traffic.note()
             try:
-                data = bytes(obstore.get_range(self._client, key, start=start, end=end))
+                coming = obstore.get(self._client, key)
             except FileNotFoundError:
-                self.traffic.note()
-                return None
-            self.traffic.note(received=len(data))
-            return data
+                return
+            for given in coming.stream(min_chunk_size=1 << 20):
+                self.traffic.note(requests=0, received=len(given))
+                yield bytes(given)
+
+    def _cut_out(self, key: str, start: int, end: int) -> bytes:
+        """The same from a server that answers ranges as no server should, by reading past what is before."""
+        parts: list[bytes] = []
+        at = 0
+        for given in self.stream(key):
+            if at < end and at + len(given) > start:
+                parts.append(given[max(0, start - at) : end - at])
+            at += len(given)
+            if at >= end:
+                break
+        return b"".join(parts)
 
     def put(self, key: str, data: bytes | Path) -> None:
         """Writes bytes, or those of a file, whole or not at all.
@@ -135,6 +223,9 @@ class Bucket:
     def create(self, key: str, data: bytes) -> bool:
         """Writes a key that nobody has written; whether it was so.
 
+        Some buckets ignore the condition and write in any case: see `capabilities`. After a connection
+        that broke, False may also mean that the key is there because this call wrote it.
+
         Raises:
             RemoteUnavailable: the remote cannot be reached or refuses.
         """
@@ -147,8 +238,8 @@ class Bucket:
             self.traffic.note(sent=len(data))
             return True
 
-    def size(self, key: str) -> int | None:
-        """The number of bytes of a key, None where there is none.
+    def look(self, key: str) -> Item | None:
+        """What the remote says of a key without its bytes, None where there is none.
 
         Raises:
             RemoteUnavailable: the remote cannot be reached or refuses.
@@ -156,9 +247,32 @@ class Bucket:
         with self._explaining(key):
             self.traffic.note()
             try:
-                return obstore.head(self._client, key)["size"]
+                found = obstore.head(self._client, key)
             except FileNotFoundError:
                 return None
+            return Item(key, found["size"], found["last_modified"])
+
+    def size(self, key: str) -> int | None:
+        """The number of bytes of a key, None where there is none.
+
+        Raises:
+            RemoteUnavailable: the remote cannot be reached or refuses.
+        """
+        found = self.look(key)
+        return None if found is None else found.size
+
+    def capabilities(self) -> Capabilities:
+        """Finds out, by two writes to a key of its own, what this bucket can do.
+
+        Raises:
+            RemoteUnavailable: the remote cannot be reached or refuses.
+        """
+        key = f"probes/{os.urandom(12).hex()}"
+        try:
+            self.create(key, b"1")
+            return Capabilities(conditional=not self.create(key, b"2"))
+        finally:
+            self.delete([key])
 
     def list(self, prefix: str) -> Iterator[Item]:
         """All keys below a prefix that ends in `/`.
@@ -178,37 +292,15 @@ class Bucket:
         Raises:
             RemoteUnavailable: the remote cannot be reached or refuses.
         """
-        with self._explaining(keys[0] if keys else ""):
-            for key in keys:
+        for key in keys:
+            with self._explaining(key):
                 self.traffic.note()
-                try:
+                with suppress(FileNotFoundError):
                     obstore.delete(self._client, key)
-                except FileNotFoundError:
-                    continue
 
     @contextmanager
     def _explaining(self, key: str) -> Iterator[None]:
         try:
             yield
         except (BaseError, OSError, ValueError) as error:
-            raise self._refused(error, key) from error
-
-    def _refused(self, error: Exception, key: str) -> DrystoneError:
-        if isinstance(error, PermissionDeniedError | UnauthenticatedError | PermissionError):
-            hint = "check its credentials; `drystone remote` shows where they are looked for"
-            what = "refused"
-        else:
-            hint = "look whether it can be reached; what was sent or fetched so far is kept"
-            what = "cannot be used"
-        return RemoteUnavailable(
-            f"remote `{self.name}` {what}",
-            at=f"{self.url.rstrip('/')}/{key}",
-            because=_in_short(str(error)),
-            hints=[hint],
-        )
-
-
-def _in_short(text: str) -> str:
-    """What obstore says, without its debug print of the same."""
-    first = text.strip().splitlines()[0] if text.strip() else "it gives no reason"
-    return first[:300]
+            raise refused(error, self.name, self.url, key) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -10,10 +12,13 @@ from typing import NamedTuple
 
 from drystone.core.errors import DrystoneError
 from drystone.objects.atomic import write_atomic
-from drystone.objects.pack import PackIndex, Place
+from drystone.objects.pack import CHUNKS, LARGEST, PackIndex, Place
 from drystone.objects.remote.bucket import Bucket
 
 _AT_ONCE = 8
+_FEW = 4  # indexes that are searched faster than sieved
+_FARTHEST = 1 << 40
+_KEY = re.compile(r"indexes/([0-9a-f]{64})\.index")
 
 
 class Held(NamedTuple):
@@ -24,18 +29,24 @@ class Held(NamedTuple):
 
 
 class Catalogue:
-    """The indexes of a remote.
+    """The indexes of a remote. Threads may ask while others tell of packs.
 
     Args:
         bucket: the remote.
         folder: where its indexes are kept; all in it can be fetched again.
+
+    Attributes:
+        damaged: names of packs whose index the remote gives damaged; what they hold counts as not there.
     """
 
     def __init__(self, bucket: Bucket, folder: Path) -> None:
         self._bucket = bucket
         self._folder = folder
+        self._guard = threading.Lock()
         self._indexes: dict[str, PackIndex] = {}
         self._last = ""
+        self._sieve: Sieve | None = None
+        self.damaged: frozenset[str] = frozenset()
 
     def refresh(self) -> None:
         """Learn of packs that came or went.
@@ -43,30 +54,56 @@ class Catalogue:
         Raises:
             RemoteUnavailable: the remote cannot be reached or refuses.
         """
-        names = {
-            item.key.removeprefix("indexes/").removesuffix(".index") for item in self._bucket.list("indexes/")
-        }
-        for gone in self._indexes.keys() - names:
-            del self._indexes[gone]
-        lacking = sorted(name for name in names - self._indexes.keys() if not self._load(name))
+        found = (_KEY.fullmatch(item.key) for item in self._bucket.list("indexes/"))
+        names = {match[1] for match in found if match}
+        known = {name: index for name, index in self._indexes.items() if name in names}
+        for name in names - known.keys():
+            kept = self._load(name)
+            if kept is not None:
+                known[name] = kept
+        lacking = sorted(names - known.keys())
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(self._fetch, lacking))
+            fetched = dict(zip(lacking, pool.map(self._fetch, lacking), strict=True))
+        self.damaged = frozenset(name for name, index in fetched.items() if index is False)
+        for name, index in fetched.items():
+            if isinstance(index, PackIndex):
+                known[name] = index
+        self._forget(names)
+        with self._guard:
+            self._indexes, self._sieve = known, None
 
     def learn(self, name: str, data: bytes) -> None:
         """Take note of a pack that was just sent."""
         self._keep(name, data)
-        self._indexes[name] = PackIndex(data)
+        index = PackIndex(data)
+        with self._guard:  # others may be searching: what they search is never changed
+            self._indexes = {**self._indexes, name: index}
+            if self._sieve is not None:
+                self._sieve.add(index)
 
     def find(self, digest: bytes) -> Held | None:
         """Where the remote holds an object, as of the last refresh."""
-        last = self._indexes.get(self._last)
-        if last is not None and (place := last.find(digest)):
-            return Held(self._last, place)
-        for name, index in self._indexes.items():
-            if place := index.find(digest):
+        last, indexes = self._last, self._indexes
+        if last in indexes and (place := _sound(indexes[last].find(digest))):
+            return Held(last, place)
+        if not self._perhaps(digest):
+            return None
+        for name, index in indexes.items():
+            if place := _sound(index.find(digest)):
                 self._last = name
                 return Held(name, place)
         return None
+
+    def find_all(self, digest: bytes) -> Iterator[Held]:
+        """All places where the remote holds an object."""
+        for name, index in self._indexes.items():
+            if place := _sound(index.find(digest)):
+                yield Held(name, place)
+
+    @property
+    def packs(self) -> frozenset[str]:
+        """Names of all packs that count."""
+        return frozenset(self._indexes)
 
     def entries(self, pack: str) -> Iterator[tuple[bytes, Place]]:
         """All objects of a pack."""
@@ -80,24 +117,68 @@ class Catalogue:
     def __len__(self) -> int:
         return sum(len(index) for index in self._indexes.values())
 
-    def _load(self, name: str) -> bool:
-        with suppress(OSError, ValueError):
-            self._indexes[name] = _checked(name, self._folder.joinpath(f"{name}.index").read_bytes())
+    def _perhaps(self, digest: bytes) -> bool:
+        if len(self._indexes) < _FEW:
             return True
-        return False
+        with self._guard:
+            if self._sieve is None:
+                self._sieve = Sieve()
+                for index in self._indexes.values():
+                    self._sieve.add(index)
+            return digest in self._sieve
 
-    def _fetch(self, name: str) -> None:
+    def _load(self, name: str) -> PackIndex | None:
+        with suppress(OSError, ValueError):
+            return _checked(name, self._folder.joinpath(f"{name}.index").read_bytes())
+        return None
+
+    def _fetch(self, name: str) -> PackIndex | bool:
+        """The index of a pack; True where it was collected since it was listed, False if it is damaged."""
         data = self._bucket.get(f"indexes/{name}.index")
         if data is None:
-            return  # collected since it was listed
-        with suppress(ValueError):  # a damaged index: what only it tells of is not here, and is sent again
-            self._indexes[name] = _checked(name, data)
-            self._keep(name, data)
+            return True
+        try:
+            index = _checked(name, data)
+        except ValueError:
+            return False
+        self._keep(name, data)
+        return index
 
     def _keep(self, name: str, data: bytes) -> None:
         with suppress(OSError, DrystoneError):  # it is fetched anew next time
             self._folder.mkdir(parents=True, exist_ok=True)
             write_atomic(self._folder / f"{name}.index", data)
+
+    def _forget(self, names: set[str]) -> None:
+        """Remove what is kept of packs that are gone."""
+        with suppress(OSError):
+            for path in self._folder.glob("*.index"):
+                if path.stem not in names:
+                    path.unlink(missing_ok=True)
+
+
+class Sieve:
+    """Tells of most objects that no index has them, without searching each: one bit for 24 of a hash."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray(1 << 21)
+
+    def add(self, index: PackIndex) -> None:
+        """Take in the hashes of an index."""
+        bits = self._bits
+        for digest in index:
+            bits[digest[0] << 13 | digest[1] << 5 | digest[2] >> 3] |= 1 << (digest[2] & 7)
+
+    def __contains__(self, digest: bytes) -> bool:
+        byte = self._bits[digest[0] << 13 | digest[1] << 5 | digest[2] >> 3]
+        return bool(byte >> (digest[2] & 7) & 1)
+
+
+def _sound(place: Place | None) -> Place | None:
+    """A place that can be; an index comes from elsewhere and may say anything."""
+    if place is None or place.stored > LARGEST or place.encoding > CHUNKS or place.offset > _FARTHEST:
+        return None
+    return None if place.encoding != CHUNKS and place.size > LARGEST else place
 
 
 def _checked(name: str, data: bytes) -> PackIndex:

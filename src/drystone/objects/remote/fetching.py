@@ -2,48 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import NamedTuple
 
 from blake3 import blake3
 
-from drystone.core.errors import RemoteUnavailable
+from drystone.core.errors import Corrupt, RemoteUnavailable
 from drystone.core.ids import digest_of, name_of, short
 from drystone.objects.atomic import write_all
 from drystone.objects.batch import Batch
 from drystone.objects.entry import Entry
-from drystone.objects.pack import CHUNKS, LARGEST, Chunk, Place, decode_chunks, entry_header
+from drystone.objects.pack import CHUNKS, Chunk, Place, decode_chunks, entry_header
 from drystone.objects.packs import decoded
 from drystone.objects.remote.bucket import Bucket
 from drystone.objects.remote.catalogue import Catalogue, Held
+from drystone.objects.remote.chunks import LARGEST
 from drystone.objects.remote.pieces import Pieces
-from drystone.objects.remote.sending import pack_key
+from drystone.objects.remote.spans import pack_key, stored_entries
 from drystone.objects.store import ObjectStore
-from drystone.objects.tree import read_tree
+from drystone.objects.tree import DEEPEST, read_tree
 
-_AT_ONCE = 8
-_REQUEST = 8 << 20  # bytes that are asked for at once, at most, but for a larger entry
-_GAP = 128 << 10  # bytes that are rather fetched in vain than to ask once more
+_WINDOW = 16 << 20  # bytes of a large object that are fetched before they are written
+_FILES_AT_ONCE = 3  # large objects; each has two requests of 4 MiB under way
+_FEW = 16  # fewer small objects than that become files of their own, as when they are added
+_LISTS = 32  # lists of pieces that are kept in mind
 
 Progress = Callable[[int], None]
 
 
 class Fetched(NamedTuple):
-    """What a fetch gave: ids of objects that are here now, and of those that the remote has not (whole)."""
+    """What a fetch gave.
+
+    Attributes:
+        here: ids of objects that came.
+        missing: ids of those that the remote has not.
+        damaged: ids of those of which it gives other bytes than their names say.
+    """
 
     here: frozenset[str]
     missing: frozenset[str]
+    damaged: frozenset[str] = frozenset()
+
+    @property
+    def lacking(self) -> frozenset[str]:
+        """What did not come, for whatever reason."""
+        return self.missing | self.damaged
+
+    def plus(self, other: Fetched) -> Fetched:
+        """Both together."""
+        return Fetched(*(mine | others for mine, others in zip(self, other, strict=True)))
 
 
-class _Span(NamedTuple):
-    """Entries of one pack that one request brings."""
-
-    pack: str
-    start: int
-    end: int
-    entries: tuple[tuple[bytes, Place], ...]
+_NOTHING = Fetched(frozenset(), frozenset())
 
 
 class Fetcher:
@@ -70,33 +82,39 @@ class Fetcher:
         self._catalogue = catalogue
         self._here = pieces
         self._progress = progress
+        self._lists: OrderedDict[tuple[bytes, str], list[Chunk]] = OrderedDict()
 
-    def fetch(self, names: Iterable[str]) -> Fetched:
+    def fetch(self, names: Iterable[str], sizes: Mapping[str, int] | None = None) -> Fetched:
         """Brings objects into the store; those that are there already are not fetched.
+
+        Args:
+            names: ids.
+            sizes: bytes that they must have, as far as that is known: a remote that claims others lies.
 
         Raises:
             RemoteUnavailable: the remote cannot be reached or refuses; what came so far is kept.
             WorkFailed: the disk is full.
         """
-        wanted = dict.fromkeys(name for name in names if not self._store.has(name))
-        small: dict[str, list[tuple[bytes, Place]]] = {}
-        large: list[tuple[bytes, Held]] = []
+        sizes = sizes or {}
+        wanted = list(dict.fromkeys(name for name in names if not self._store.has(name)))
+        small: dict[bytes, Held] = {}
+        large: dict[bytes, Held] = {}
         missing: set[str] = set()
+        damaged: set[str] = set()
         for name in wanted:
             digest = digest_of(name)
-            held = self._catalogue.find(digest)
-            if held is None:
+            first = self._catalogue.find(digest)
+            if first is None:
                 missing.add(name)
-            elif held.place.encoding == CHUNKS:
-                large.append((digest, held))
+            elif name in sizes and first.place.size != sizes[name]:
+                damaged.add(name)
+            elif first.place.encoding == CHUNKS:
+                large[digest] = first
             else:
-                small.setdefault(held.pack, []).append((digest, held.place))
-        with self._store.batch() as batch:
-            missing |= self._small(small, batch)
-        for digest, held in large:
-            if not self._large(digest, held):
-                missing.add(name_of(digest))
-        return Fetched(frozenset(wanted.keys() - missing), frozenset(missing))
+                small[digest] = first
+        damaged |= {name_of(digest) for digest in self._small(small)}
+        damaged |= {name_of(digest) for digest in self._large(large)}
+        return Fetched(frozenset(wanted) - missing - damaged, frozenset(missing), frozenset(damaged))
 
     def closure(self, roots: Sequence[Entry], *, trees_only: bool = False) -> Fetched:
         """As `fetch`, with all below directories: their lists first, level by level, then all files.
@@ -105,29 +123,30 @@ class Fetcher:
             RemoteUnavailable, WorkFailed: as `fetch`.
             Corrupt: what claims to be the list of a directory is none.
         """
-        missing: set[str] = set()
-        here: set[str] = set()
-        files: dict[str, None] = {}
+        got = _NOTHING
+        files: dict[str, int] = {}
         level = list(roots)
         seen: set[str] = set()
+        depth = 0
         while level:
-            trees = [entry for entry in level if entry.kind == "tree" and entry.object not in seen]
-            files.update(dict.fromkeys(entry.object for entry in level if entry.kind != "tree"))
-            seen.update(entry.object for entry in trees)
-            got = self.fetch(entry.object for entry in trees)
-            here |= got.here
-            missing |= got.missing
-            level = [
-                below
-                for entry in trees
-                if entry.object not in got.missing
-                for below in read_tree(self._store, entry.object)
-            ]
-        if not trees_only:
-            got = self.fetch(files)
-            here |= got.here
-            missing |= got.missing
-        return Fetched(frozenset(here), frozenset(missing))
+            if depth > DEEPEST:
+                raise Corrupt(f"a directory has more than {DEEPEST} folders inside each other")
+            depth += 1
+            for entry in level:
+                if entry.kind != "tree" and not trees_only:
+                    files[entry.object] = entry.size or files.get(entry.object, 0)
+            trees = dict.fromkeys(entry.object for entry in level if entry.kind == "tree")
+            fresh = [name for name in trees if name not in seen]
+            seen.update(fresh)
+            got = got.plus(self.fetch(fresh))
+            level = []
+            for name in fresh:
+                if name not in got.lacking:
+                    below, again = self._below(name)
+                    level += below
+                    got = got.plus(again)
+        sizes = {name: size for name, size in files.items() if size}
+        return got.plus(self.fetch(files, sizes))
 
     def read(self, name: str, start: int = 0, end: int | None = None) -> bytes | None:
         """Bytes of an object without storing it, verified piece by piece; None where the remote has it not.
@@ -138,22 +157,21 @@ class Fetcher:
             RemoteUnavailable: the remote cannot be reached or refuses, or gives other bytes.
         """
         digest = digest_of(name)
-        held = self._catalogue.find(digest)
-        if held is None:
+        places = list(self._catalogue.find_all(digest))
+        if not places:
             return None
-        if held.place.encoding != CHUNKS:
-            data = self._entry(digest, held)
-            return None if data is None else data[start:end]
-        chunks = self._chunks(digest, held)
-        stop = held.place.size if end is None else min(end, held.place.size)
-        needed, at, first = [], 0, None
-        for chunk in chunks:
-            if at < stop and at + chunk.size > start:
-                first = at if first is None else first
-                needed.append(chunk)
-            at += chunk.size
-        data = b"".join(self._pieces(needed))
-        return data[start - (first or 0) : stop - (first or 0)]
+        for held in places:
+            if held.place.encoding == CHUNKS:
+                chunks = self._list(digest, held) or []
+                data = self._read_pieces(chunks, start, held.place.size if end is None else end)
+                if data is not None and (chunks or not held.place.size):
+                    return data
+            else:
+                for _, _, place, stored in stored_entries(self._bucket, {held.pack: [(digest, held.place)]}):
+                    data = decoded(digest, place, stored)
+                    if data is not None:
+                        return data[start:end]
+        raise self._lies(name)
 
     def chunks(self, name: str) -> list[Chunk] | None:
         """The pieces of an object in order; a small one is its own. None where the remote has it not.
@@ -162,12 +180,15 @@ class Fetcher:
             RemoteUnavailable: the remote cannot be reached or refuses, or gives another list.
         """
         digest = digest_of(name)
-        held = self._catalogue.find(digest)
-        if held is None:
-            return None
-        if held.place.encoding != CHUNKS:
-            return [Chunk(digest, held.place.size)]
-        return self._chunks(digest, held)
+        places = list(self._catalogue.find_all(digest))
+        for held in places:
+            if held.place.encoding != CHUNKS:
+                return [Chunk(digest, held.place.size)]
+            if (chunks := self._own_list(digest, held)) is not None:
+                return chunks
+        if places:
+            raise self._lies(name)
+        return None
 
     def pieces(self, chunks: Sequence[Chunk]) -> Iterator[bytes]:
         """These pieces in order, each verified.
@@ -176,7 +197,7 @@ class Fetcher:
             RemoteUnavailable: the remote cannot be reached or refuses, or gives other bytes.
         """
         for chunk, piece in zip(chunks, self._pieces(chunks), strict=True):
-            if len(piece) != chunk.size:
+            if piece is None or len(piece) != chunk.size:
                 raise self._lies(name_of(chunk.digest))
             yield piece
 
@@ -185,125 +206,221 @@ class Fetcher:
         held = self._catalogue.find(digest_of(name))
         return None if held is None else held.place.size
 
-    def _small(self, wanted: dict[str, list[tuple[bytes, Place]]], batch: Batch) -> set[str]:
-        """Fetches whole entries into a batch; the names of those that were not to be had."""
-        missing: set[str] = set()
-        for span, data in self._spans(_spans(wanted)):
-            for digest, place in span.entries:
-                stored = data[place.offset - span.start :][: place.stored]
-                if decoded(digest, place, stored) is None:
-                    missing.add(name_of(digest))
-                else:
-                    batch.add(digest, place.size, stored, place.encoding)
-                    self._progress(place.size)
-        return missing
-
-    def _spans(self, spans: Iterator[_Span]) -> Iterator[tuple[_Span, bytes]]:
-        """What the spans hold, in order; several requests are under way, but not all at once."""
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            while some := list(islice(spans, 2 * _AT_ONCE)):
-                yield from zip(some, pool.map(self._span, some), strict=True)
-
-    def _span(self, span: _Span) -> bytes:
-        return self._bucket.get_range(pack_key(span.pack), span.start, span.end) or b""
-
-    def _large(self, digest: bytes, held: Held) -> bool:
-        """Puts a large object together from its pieces; whether it came out right."""
+    def _below(self, name: str) -> tuple[tuple[Entry, ...], Fetched]:
+        """What a directory's list holds; if the one here turns out to be damaged it is fetched."""
         try:
-            chunks = self._chunks(digest, held)
-        except RemoteUnavailable:
-            return False
+            return read_tree(self._store, name), _NOTHING
+        except Corrupt:
+            if self._store.has(name):
+                raise  # whole, and no list: nothing that is fetched will be another
+        got = self.fetch([name])
+        return (() if name in got.lacking else read_tree(self._store, name)), got
+
+    # small objects
+
+    def _small(self, wanted: dict[bytes, Held]) -> set[bytes]:
+        """Fetches whole entries; the digests of those of which no copy is whole."""
+        broken: RemoteUnavailable | None = None
+        bad: set[bytes] = set()
+        if wanted:
+            with self._store.batch() as batch:
+                try:
+                    bad = self._into(batch, wanted)
+                except RemoteUnavailable as error:
+                    broken = error  # what came so far is kept
+        if broken is not None:
+            raise broken
+        return bad
+
+    def _into(self, batch: Batch, wanted: dict[bytes, Held]) -> set[bytes]:
+        few = len(wanted) < _FEW
+        bad: set[bytes] = set()
+        for _, digest, place, stored in stored_entries(self._bucket, _by_pack(wanted)):
+            data = decoded(digest, place, stored)
+            if data is not None and not few:
+                batch.add(digest, place.size, stored, place.encoding)
+            elif data is not None or (data := self._elsewhere(digest)) is not None:
+                batch.put(data)
+            else:
+                bad.add(digest)
+                continue
+            self._progress(place.size)
+        return bad
+
+    # large objects
+
+    def _large(self, wanted: dict[bytes, Held]) -> set[bytes]:
+        """Puts large objects together from their pieces; the digests of those that did not come out right."""
+        if not wanted:
+            return set()
+        bad: set[bytes] = set()
+        broken: RemoteUnavailable | None = None
+        lists = self._all_lists(wanted)
+        with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+            jobs = {pool.submit(self._assemble, digest, chunks): digest for digest, chunks in lists.items()}
+            for job in as_completed(jobs):
+                try:
+                    if not job.result():
+                        bad.add(jobs[job])
+                except RemoteUnavailable as error:
+                    broken = broken or error
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    break
+        if broken is not None:
+            raise broken
+        return bad
+
+    def _all_lists(self, wanted: dict[bytes, Held]) -> dict[bytes, list[Chunk] | None]:
+        """The lists of pieces of large objects, in few requests; None for a damaged one."""
+        lists: dict[bytes, list[Chunk] | None] = dict.fromkeys(wanted)
+        for _, digest, place, stored in stored_entries(self._bucket, _by_pack(wanted)):
+            lists[digest] = _decoded_list(place, stored)
+        return lists
+
+    def _assemble(self, digest: bytes, chunks: list[Chunk] | None) -> bool:
+        """Whether an object came out right."""
+        for candidate in self._candidates(digest, chunks):
+            if self._publish(digest, candidate):
+                self._here.remember(digest, candidate)
+                self._progress(sum(chunk.size for chunk in candidate))
+                return True
+        return False
+
+    def _candidates(self, digest: bytes, first: list[Chunk] | None) -> Iterator[list[Chunk]]:
+        if first is not None:
+            yield first
+        for held in self._catalogue.find_all(digest):
+            if held.place.encoding == CHUNKS:
+                chunks = self._list(digest, held)
+                if chunks is not None and chunks != first:
+                    yield chunks
+
+    def _publish(self, digest: bytes, chunks: list[Chunk]) -> bool:
         name = name_of(digest)
 
         def fill(descriptor: int) -> str | None:
             hasher = blake3()
             for piece in self._pieces(chunks):
+                if piece is None:
+                    return None
                 write_all(descriptor, piece)
                 hasher.update(piece)
             return name if hasher.digest() == digest else None
 
         with self._store.writing():
-            published = self._store.loose.publish(fill, lambda _: False)
-        if published is not None:
-            self._here.remember(digest, chunks)
-            self._progress(held.place.size)
-        return published is not None
+            return self._store.loose.publish(fill, lambda _: False) is not None
 
-    def _pieces(self, chunks: Sequence[Chunk]) -> Iterator[bytes]:
-        """The pieces of a large object in order, verified; what other objects here hold is not fetched."""
+    def _read_pieces(self, chunks: Sequence[Chunk], start: int, end: int) -> bytes | None:
+        """Some bytes of a large object; None if a piece is not to be had."""
+        needed: list[Chunk] = []
+        at, first = 0, 0
+        for chunk in chunks:
+            if at < end and at + chunk.size > start:
+                first = at if not needed else first
+                needed.append(chunk)
+            at += chunk.size
+        parts: list[bytes] = []
+        for piece in self._pieces(needed):
+            if piece is None:
+                return None
+            parts.append(piece)
+        return b"".join(parts)[max(0, start - first) : max(0, end - first)]
+
+    def _pieces(self, chunks: Sequence[Chunk]) -> Iterator[bytes | None]:
+        """The pieces of a large object in order, verified; what other objects here hold is not fetched.
+
+        None stands for the first piece that is not to be had, and ends it.
+        """
         at = 0
         while at < len(chunks):
-            window, size = [], 0
-            while at < len(chunks) and size < _AT_ONCE * _REQUEST:
+            window: list[Chunk] = []
+            size = 0
+            while at < len(chunks) and size < _WINDOW:
                 window.append(chunks[at])
                 size += chunks[at].size
                 at += 1
-            wanted: dict[str, list[tuple[bytes, Place]]] = {}
-            found: dict[bytes, bytes] = {}
-            for chunk in dict.fromkeys(window):
-                if (piece := self._here.find(chunk)) is not None:
-                    found[chunk.digest] = piece
-                    continue
-                held = self._catalogue.find(chunk.digest)
-                if held is not None:
-                    wanted.setdefault(held.pack, []).append((chunk.digest, held.place))
-            for span, data in self._spans(_spans(wanted)):
-                for digest, place in span.entries:
-                    piece = decoded(digest, place, data[place.offset - span.start :][: place.stored])
-                    if piece is not None:
-                        found[digest] = piece
+            found = self._window(dict.fromkeys(window))
             for chunk in window:
-                if chunk.digest not in found:
-                    raise self._lies(name_of(chunk.digest))
-                yield found[chunk.digest]
+                piece = found.get(chunk.digest)
+                yield piece
+                if piece is None:
+                    return
 
-    def _chunks(self, digest: bytes, held: Held) -> list[Chunk]:
+    def _window(self, window: Iterable[Chunk]) -> dict[bytes, bytes]:
+        found: dict[bytes, bytes] = {}
+        places: dict[bytes, Held] = {}
+        for chunk in window:
+            if (piece := self._here.find(chunk)) is not None:
+                found[chunk.digest] = piece
+            else:
+                held = self._catalogue.find(chunk.digest)
+                if held is not None and held.place.size == chunk.size:
+                    places[chunk.digest] = held
+        for _, digest, place, stored in stored_entries(self._bucket, _by_pack(places), 2):
+            piece = decoded(digest, place, stored)
+            if piece is not None or (piece := self._elsewhere(digest)) is not None:
+                found[digest] = piece
+        return found
+
+    def _elsewhere(self, digest: bytes) -> bytes | None:
+        """A good copy of a piece in any pack."""
+        for held in self._catalogue.find_all(digest):
+            for _, _, place, stored in stored_entries(self._bucket, {held.pack: [(digest, held.place)]}, 1):
+                if (piece := decoded(digest, place, stored)) is not None:
+                    return piece
+        return None
+
+    def _list(self, digest: bytes, held: Held) -> list[Chunk] | None:
+        key = (digest, held.pack)  # one pack's list may be damaged and another's not
+        if key in self._lists:
+            return self._lists[key]
+        for _, _, place, stored in stored_entries(self._bucket, {held.pack: [(digest, held.place)]}, 1):
+            chunks = _decoded_list(place, stored)
+            if chunks is not None:
+                self._lists[key] = chunks
+                while len(self._lists) > _LISTS:
+                    self._lists.popitem(last=False)
+            return chunks
+        return None
+
+    def _own_list(self, digest: bytes, held: Held) -> list[Chunk] | None:
+        """The list of pieces of a large object of which only a part is wanted.
+
+        It cannot be held against the object's name before all of the object is here. What stands before it
+        in the pack says whose list it is: another one's, of the same length, is told from it by that.
+        """
         place = held.place
-        # A list cannot be held against the object's name before all of the object is here. What stands before
-        # it in the pack says whose list it is: another one's, of the same length, is told from it by that.
         header = entry_header(digest, place.size, place.stored, place.encoding)
-        start = place.offset - len(header)
-        data = self._bucket.get_range(pack_key(held.pack), max(start, 0), place.offset + place.stored) or b""
-        try:
-            chunks = decode_chunks(data[len(header) :])
-        except ValueError:
-            chunks = []
-        fits = sum(chunk.size for chunk in chunks) == place.size
-        if not fits or data[: len(header)] != header or any(chunk.size > LARGEST for chunk in chunks):
-            raise self._lies(name_of(digest))
+        start = max(place.offset - len(header), 0)
+        data = self._bucket.get_range(pack_key(held.pack), start, place.offset + place.stored) or b""
+        chunks = _decoded_list(place, data[len(header) :])
+        if chunks is None or data[: len(header)] != header or any(chunk.size > LARGEST for chunk in chunks):
+            return None
         return chunks
-
-    def _entry(self, digest: bytes, held: Held) -> bytes | None:
-        stored = self._bucket.get_range(
-            pack_key(held.pack), held.place.offset, held.place.offset + held.place.stored
-        )
-        data = decoded(digest, held.place, stored or b"")
-        if data is None:
-            raise self._lies(name_of(digest))
-        return data
 
     def _lies(self, name: str) -> RemoteUnavailable:
         return RemoteUnavailable(
             f"remote `{self._bucket.name}` gives other bytes for object `{short(name)}` than were sent to it",
             at=self._bucket.url,
             because="what it gives does not hash to the object's name; nothing of it was used",
-            hints=["send a good copy again from where there is one with `drystone push --repair`"],
+            hints=[
+                "send a good copy again from where there is one with "
+                f"`drystone push {self._bucket.name} --repair`"
+            ],
         )
 
 
-def _spans(wanted: dict[str, list[tuple[bytes, Place]]]) -> Iterator[_Span]:
-    """Requests that bring all entries: neighbours together, none much larger than `_REQUEST`."""
-    for pack, entries in wanted.items():
-        some: list[tuple[bytes, Place]] = []
-        start = end = 0
-        for digest, place in sorted(entries, key=lambda entry: entry[1].offset):
-            stop = place.offset + place.stored
-            if some and (place.offset - end > _GAP or stop - start > _REQUEST):
-                yield _Span(pack, start, end, tuple(some))
-                some = []
-            if not some:
-                start = place.offset
-            some.append((digest, place))
-            end = stop
-        if some:
-            yield _Span(pack, start, end, tuple(some))
+def _decoded_list(place: Place, stored: bytes) -> list[Chunk] | None:
+    try:
+        chunks = decode_chunks(stored)
+    except ValueError:
+        return None
+    return chunks if sum(chunk.size for chunk in chunks) == place.size else None
+
+
+def _by_pack(wanted: Mapping[bytes, Held]) -> dict[str, list[tuple[bytes, Place]]]:
+    """Places by pack."""
+    found: dict[str, list[tuple[bytes, Place]]] = {}
+    for digest, held in wanted.items():
+        found.setdefault(held.pack, []).append((digest, held.place))
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ from drystone.objects.atomic import write_atomic
 from drystone.objects.pack import Chunk, decode_chunks, encode_chunks
 from drystone.objects.store import ObjectStore
 
-_MOST = 400_000  # pieces that are kept in mind at once, of 100 GB
+_MOST = 200_000  # pieces that are kept in mind at once, of 50 GB
 
 
 class _Where(NamedTuple):
@@ -36,6 +37,7 @@ class Pieces:
         self._folder = folder
         self._store = store
         self._where: dict[bytes, _Where] | None = None
+        self._guard = threading.Lock()
 
     def remember(self, digest: bytes, chunks: Sequence[Chunk]) -> None:
         """Keep the list of an object that is in the store."""
@@ -56,8 +58,9 @@ class Pieces:
 
     def find(self, piece: Chunk) -> bytes | None:
         """The bytes of a piece, verified, if some object of the store holds it."""
-        if self._where is None:
-            self._where = self._load()
+        with self._guard:
+            if self._where is None:
+                self._where = self._load()
         where = self._where.get(piece.digest)
         if where is None:
             return None
@@ -78,7 +81,9 @@ class Pieces:
                     break
                 with suppress(OSError, ValueError, DrystoneError):
                     digest = bytes.fromhex(item.name)
-                    if self._store.has(name_of(digest)):
+                    if not self._store.has(name_of(digest)):
+                        Path(item.path).unlink()  # collected since
+                    else:
                         offset = 0
                         for chunk in decode_chunks(Path(item.path).read_bytes()):
                             found.setdefault(chunk.digest, _Where(digest, offset))

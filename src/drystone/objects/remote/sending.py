@@ -7,29 +7,34 @@ so that whoever finds a list on the remote finds all that it names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from blake3 import blake3
 
-from drystone.core.errors import Conflict, RemoteUnavailable, UsageError
+from drystone.core.errors import Conflict, Corrupt, RemoteUnavailable, UsageError
 from drystone.core.ids import digest_of, short
 from drystone.objects.atomic import explained, staging
 from drystone.objects.compress import Squeezer
 from drystone.objects.entry import Entry
 from drystone.objects.hashing import SMALL
-from drystone.objects.pack import CHUNKS, RAW, ZSTD, Chunk, encode_chunks, encode_index
-from drystone.objects.packs import FULL, PackFile
+from drystone.objects.pack import CHUNKS, LARGEST, RAW, ZSTD, Chunk, encode_chunks, encode_index
+from drystone.objects.packs import FULL, PackFile, decoded
 from drystone.objects.remote.bucket import Bucket
 from drystone.objects.remote.catalogue import Catalogue
 from drystone.objects.remote.chunks import cut
 from drystone.objects.remote.pieces import Pieces
+from drystone.objects.remote.spans import pack_key
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import DEEPEST, read_tree
 
 _AT_ONCE = 3  # packs that are on their way while the next one is filled
+_TRUSTED = timedelta(days=1)  # so long a pack that an interrupted push left is not sent again
+_CHUNK_BYTES = len(encode_chunks([Chunk(b"", 0)]))
 
 #: Told of every object that was dealt with: its size in bytes.
 Progress = Callable[[int], None]
@@ -61,10 +66,18 @@ class Wanted(NamedTuple):
         return sum(self.files.values())
 
 
-def lacking(store: ObjectStore, catalogue: Catalogue, roots: Iterable[Entry]) -> Wanted:
+def lacking(
+    store: ObjectStore, catalogue: Catalogue, roots: Iterable[Entry], perhaps: Iterable[Entry] = ()
+) -> Wanted:
     """What the remote lacks of these entries and all below them.
 
     Below a directory that it has it has everything, since lists are sent last.
+
+    Args:
+        store: where they are.
+        catalogue: what the remote has.
+        roots: what it must have afterwards.
+        perhaps: what it may have as well, as far as it is here; nothing of these is ever missing.
 
     Raises:
         Corrupt: the list of a directory is damaged here.
@@ -93,7 +106,10 @@ def lacking(store: ObjectStore, catalogue: Catalogue, roots: Iterable[Entry]) ->
 
     for root in roots:
         visit(root, root.name, 0)
-    return Wanted(files, tuple(trees), missing)
+    needed = dict(missing)
+    for root in perhaps:
+        visit(root, root.name, 0)
+    return Wanted(files, tuple(trees), needed)
 
 
 class Sender:
@@ -105,6 +121,9 @@ class Sender:
         catalogue: what it holds, refreshed.
         pieces: is told of which pieces large objects consist.
         progress: is told how far it got.
+
+    Attributes:
+        packs: size in bytes of each pack that was sent, by name.
     """
 
     def __init__(
@@ -115,6 +134,7 @@ class Sender:
         pieces: Pieces,
         progress: Progress = lambda _size: None,
     ) -> None:
+        self.packs: dict[str, int] = {}
         self._store = store
         self._bucket = bucket
         self._catalogue = catalogue
@@ -123,20 +143,55 @@ class Sender:
         self._squeezer = Squeezer()
         self._lists: dict[bytes, tuple[int, list[Chunk]]] = {}
         self._queued: set[bytes] = set()
+        self._again: frozenset[bytes] = frozenset()
         self._folder = Path()
         self._pack: PackFile | None = None
         self._under_way: set[Future[None]] = set()
         self._sent = Sent(0, 0)
 
-    def send(self, wanted: Wanted) -> Sent:
+    def send(self, wanted: Wanted, again: frozenset[bytes] = frozenset()) -> Sent:
         """Sends objects.
+
+        Args:
+            wanted: which ones.
+            again: digests, of pieces too, that are sent though the remote has them.
 
         Raises:
             NotFound: the local store lacks one.
-            Corrupt: one is damaged; it was not sent.
+            Corrupt: some are damaged; all other files were sent, but no lists of directories.
             RemoteUnavailable: the remote cannot be reached or refuses; what was sent stays.
             WorkFailed: the disk is full.
         """
+        self._again = again
+        damaged: Corrupt | None = None
+        with self._packing():
+            for name, size in wanted.files.items():
+                try:
+                    self._file(name, size)
+                except Corrupt as error:
+                    damaged = damaged or error
+            self._finish()
+            self._late(() if damaged else wanted.trees)
+            self._finish()
+        if damaged is not None:
+            raise damaged
+        return self._sent
+
+    def copy(self, entries: Iterable[tuple[bytes, int, bytes, int]]) -> Sent:
+        """Sends entries that are encoded and were verified: digest, size, stored bytes, encoding.
+
+        Raises:
+            RemoteUnavailable, WorkFailed: as `send`.
+        """
+        with self._packing():
+            for entry in entries:
+                self._add(*entry)
+            self._finish()
+        return self._sent
+
+    @contextmanager
+    def _packing(self) -> Iterator[None]:
+        """Packs are written to the disk of the store, and sent while the next one is filled."""
         self._store.loose.prepare()
         try:
             with (
@@ -144,18 +199,13 @@ class Sender:
                 ThreadPoolExecutor(_AT_ONCE) as self._pool,
             ):
                 try:
-                    for name, size in wanted.files.items():
-                        self._file(name, size)
-                    self._finish()
-                    self._late(wanted.trees)
-                    self._finish()
+                    yield
                 finally:
                     self._pool.shutdown(cancel_futures=True)
                     if self._pack is not None:
                         self._pack.discard()
         except OSError as error:
             raise explained(error, "objects cannot be packed for sending", self._store.root) from error
-        return self._sent
 
     def _file(self, name: str, size: int) -> None:
         size = size or self._store.size(name)
@@ -168,12 +218,14 @@ class Sender:
     def _whole(self, name: str) -> None:
         """A small object, as it is encoded in the store if it is in a pack there; verified either way."""
         digest = digest_of(name)
-        data = self._store.read(name)
         found = self._store.packs.find(digest, fresh=False)
         if found is not None and found.place.encoding in (RAW, ZSTD):
-            self._add(digest, len(data), found.pack.stored(found.place), found.place.encoding)
-        else:
-            self._add_data(digest, data)
+            with suppress(OSError):  # then `read` says what is wrong, or finds it elsewhere
+                stored = found.pack.stored(found.place)
+                if decoded(digest, found.place, stored) is not None:
+                    self._add(digest, found.place.size, stored, found.place.encoding)
+                    return
+        self._add_data(digest, self._store.read(name))
 
     def _cut(self, name: str, size: int) -> None:
         """A large object: the pieces that the remote lacks, and later their list."""
@@ -184,11 +236,15 @@ class Sender:
                 hasher.update(piece)
                 chunk = Chunk(blake3(piece).digest(), len(piece))
                 chunks.append(chunk)
-                if chunk.digest not in self._queued and self._catalogue.find(chunk.digest) is None:
+                if chunk.digest not in self._queued and (
+                    chunk.digest in self._again or self._catalogue.find(chunk.digest) is None
+                ):
                     self._add_data(chunk.digest, piece)
         if hasher.digest() != digest_of(name):
             self._store.verify(name)  # says what is wrong
             raise Conflict(f"object `{short(name)}` changed while it was sent")
+        if len(chunks) * _CHUNK_BYTES > LARGEST:
+            raise UsageError(f"object `{short(name)}` is too large for a remote: {size:,} bytes")
         self._lists[digest_of(name)] = (size, chunks)
         self._pieces.remember(digest_of(name), chunks)
 
@@ -219,17 +275,18 @@ class Sender:
         if pack is None:
             return
         while len(self._under_way) >= _AT_ONCE:
-            self._await(FIRST_COMPLETED)
+            self._await()
         self._under_way.add(self._pool.submit(self._upload, pack))
 
     def _finish(self) -> None:
         """Wait until everything so far is on the remote."""
         self._ship()
         while self._under_way:
-            self._await(FIRST_COMPLETED)
+            self._await()
+        self._bucket.settle()  # the last indexes
 
-    def _await(self, when: str) -> None:
-        done, self._under_way = wait(self._under_way, return_when=when)
+    def _await(self) -> None:
+        done, self._under_way = wait(self._under_way, return_when=FIRST_COMPLETED)
         for one in done:
             one.result()
 
@@ -237,24 +294,31 @@ class Sender:
         digest, path = pack.finish()
         name, size = digest.hex(), pack.size
         try:
-            key = pack_key(name)
-            if self._bucket.size(key) != size:  # left by an interrupted push, or none
-                self._bucket.put(key, path)
-                arrived = self._bucket.size(key)
-                if arrived != size:
-                    raise RemoteUnavailable(
-                        f"remote `{self._bucket.name}` did not keep what it was sent",
-                        at=key,
-                        because=f"{size:,} bytes were sent, {arrived or 0:,} are there",
-                    )
+            self._put(pack_key(name), path, size)
             self._bucket.settle()
             index = encode_index(digest, pack.places.items())
-            self._bucket.put(f"indexes/{name}.index", index)
+            self._bucket.put(index_key(name), index)
             self._catalogue.learn(name, index)
+            self.packs[name] = size
         finally:
             pack.discard()
 
+    def _put(self, key: str, path: Path, size: int) -> None:
+        """Send a pack, unless an interrupted push has left it whole, and look whether it has arrived."""
+        left = self._bucket.look(key)
+        # An older one without an index may be collected at any time. A repair trusts none.
+        fresh = left is not None and datetime.now(UTC) - left.modified < _TRUSTED
+        if left is None or left.size != size or not fresh or self._again:
+            self._bucket.put(key, path)
+            arrived = self._bucket.size(key)
+            if arrived != size:
+                raise RemoteUnavailable(
+                    f"remote `{self._bucket.name}` did not keep what it was sent",
+                    at=key,
+                    because=f"{size:,} bytes were sent, {arrived or 0:,} are there",
+                )
 
-def pack_key(name: str) -> str:
-    """The key of a pack."""
-    return f"packs/{name[:2]}/{name}.pack"
+
+def index_key(name: str) -> str:
+    """The key of the index of a pack."""
+    return f"indexes/{name}.index"

@@ -1,0 +1,133 @@
+"""The journals of a project on a remote: what is new here goes there in one parcel, and the other way."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from drystone.core.errors import Corrupt
+from drystone.core.ids import digest_of
+from drystone.ledger.travel import Piece, parcel, take_in, unpack
+from drystone.objects.atomic import explained, write_atomic
+from drystone.objects.hashing import hash_bytes
+from drystone.objects.remote.bucket import Bucket
+
+_AT_ONCE = 8
+_PREFIX = "journals/"
+
+
+class Parcel(NamedTuple):
+    """What is to be sent, and up to where each journal is on the remote then."""
+
+    data: bytes
+    ends: dict[str, int]
+
+
+class Opened(NamedTuple):
+    """What came: number of journals that grew, names of damaged parcels, journals kept aside."""
+
+    grown: int
+    damaged: tuple[str, ...]
+    aside: tuple[str, ...]
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """What this copy knows of the remote's journals; forgetting it costs time only.
+
+    Attributes:
+        ends: up to where each journal is on the remote.
+        parcels: names of those that were sent or opened.
+    """
+
+    ends: dict[str, int] = {}
+    parcels: tuple[str, ...] = ()
+
+
+class Journals:
+    """The journals of one project and one remote.
+
+    Args:
+        bucket: the remote.
+        folder: of the journals here.
+        notes: the file in which is kept what was sent and opened.
+    """
+
+    def __init__(self, bucket: Bucket, folder: Path, notes: Path) -> None:
+        self._bucket = bucket
+        self._folder = folder
+        self._notes = notes
+
+    def pack(self) -> Parcel | None:
+        """What the journals hold now and the remote does not; None if nothing."""
+        packed = parcel(self._folder, self._known().ends)
+        return None if packed is None else Parcel(*packed)
+
+    def send(self, packed: Parcel) -> int:
+        """Sends a parcel; the number of its bytes.
+
+        Raises:
+            RemoteUnavailable: the remote cannot be reached or refuses.
+        """
+        name = digest_of(hash_bytes(packed.data)).hex()
+        self._bucket.put(f"{_PREFIX}{name}", packed.data)
+        self._bucket.settle()
+        self._remember(packed.ends, (name,))
+        return len(packed.data)
+
+    def fetch(self) -> Opened:
+        """Takes in what is new on the remote.
+
+        Raises:
+            RemoteUnavailable: the remote cannot be reached or refuses.
+            WorkFailed: the disk is full.
+        """
+        known = set(self._known().parcels)
+        names = [item.key.removeprefix(_PREFIX) for item in self._bucket.list(_PREFIX)]
+        fresh = [name for name in names if name not in known]
+        pieces: list[Piece] = []
+        damaged: list[str] = []
+        opened: list[str] = []
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for name, data in zip(fresh, pool.map(self._get, fresh), strict=True):
+                found = _opened(name, data)
+                if found is None:
+                    damaged.append(name)
+                else:
+                    pieces += found
+                    opened.append(name)
+        try:
+            taken = take_in(self._folder, pieces)
+        except OSError as error:
+            raise explained(error, "the record of runs cannot be written", self._folder) from error
+        if not taken.waiting:  # else the parcel in between is still to come, and these are opened again
+            self._remember(taken.ends, tuple(opened))
+        return Opened(len(taken.ends) + len(taken.aside), tuple(damaged), taken.aside)
+
+    def _get(self, name: str) -> bytes:
+        return self._bucket.get(f"{_PREFIX}{name}") or b""
+
+    def _known(self) -> _Known:
+        with suppress(OSError, msgspec.MsgspecError):
+            return msgspec.json.decode(self._notes.read_bytes(), type=_Known)
+        return _Known()
+
+    def _remember(self, ends: dict[str, int], parcels: tuple[str, ...]) -> None:
+        before = self._known()
+        longest = {name: max(end, before.ends.get(name, 0)) for name, end in ends.items()}
+        now = _Known({**before.ends, **longest}, tuple(dict.fromkeys((*before.parcels, *parcels))))
+        self._notes.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(self._notes, msgspec.json.encode(now))
+
+
+def _opened(name: str, data: bytes) -> list[Piece] | None:
+    """The pieces of a parcel, None if it is not what its name says."""
+    if digest_of(hash_bytes(data)).hex() != name:
+        return None
+    try:
+        return list(unpack(data))
+    except Corrupt:
+        return None

@@ -1,0 +1,110 @@
+"""`push`, `pull` and `remote` as a user types them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Drystone = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def project(tmp_path: Path, drystone: Drystone) -> Path:
+    """Tracks a folder, knows the remote `lab`, and is committed."""
+    root = tmp_path / "ada"
+    (root / "data" / "below").mkdir(parents=True)
+    (root / "data" / "below" / "small").write_text("stone upon stone\n" * 20)
+    (root / "data" / "large").write_bytes(bytes(range(256)) * 9000)
+    subprocess.run(["git", "init", "-q", "-b", "main"], cwd=root, check=True)
+    assert drystone("add", "data", cwd=root).returncode == 0
+    assert drystone("remote", "add", "lab", str(tmp_path / "lab"), cwd=root).returncode == 0
+    commit(root)
+    return root
+
+
+def commit(root: Path) -> None:
+    subprocess.run(["git", "add", "-A"], cwd=root, check=True)
+    subprocess.run(["git", "commit", "-qm", "change"], cwd=root, check=True)
+
+
+def clone(root: Path, name: str) -> Path:
+    subprocess.run(["git", "clone", "-q", root, root.parent / name], check=True)
+    return root.parent / name
+
+
+def test_what_is_pushed_is_pulled_and_checked_out(project: Path, drystone: Drystone) -> None:
+    told = drystone("push", "--dry-run", cwd=project)
+    assert told.returncode == 6  # the folder is not made by looking
+    (project.parent / "lab").mkdir()
+    told = drystone("push", "--dry-run", cwd=project)
+    assert told.stdout == "would push to lab  4 objects  at most 2,304,340 bytes\n"
+    assert list((project.parent / "lab").iterdir()) == []
+    pushed = drystone("push", cwd=project)
+    assert pushed.returncode == 0, pushed.stderr
+    assert pushed.stdout.startswith("pushed to lab  ")
+    assert drystone("push", cwd=project).stdout == "lab is up to date\n"
+    other = clone(project, "bob")
+    pulled = drystone("pull", "--verbose", cwd=other)
+    assert pulled.returncode == 0, pulled.stderr
+    assert pulled.stdout.splitlines()[-1] == "restored  data"
+    assert " requests, " in pulled.stderr
+    assert (other / "data" / "large").read_bytes() == (project / "data" / "large").read_bytes()
+    assert (other / "data" / "below" / "small").read_text() == "stone upon stone\n" * 20
+
+
+def test_json(project: Path, drystone: Drystone) -> None:
+    pushed = json.loads(drystone("push", "--json", cwd=project).stdout)
+    assert pushed["objects"] == 6  # a small file, two pieces and their list, two folders
+    assert pushed["traffic"]["sent"] > 0
+    pulled = json.loads(drystone("pull", "--json", cwd=clone(project, "bob")).stdout)
+    assert pulled["restored"] == ["data"]
+    assert (pulled["missing"], pulled["damaged"], pulled["others"]) == ({}, {}, [])
+
+
+def test_a_damaged_remote_is_named_and_mended(project: Path, drystone: Drystone, tmp_path: Path) -> None:
+    drystone("push", cwd=project)
+    for pack in (tmp_path / "lab" / "packs").rglob("*.pack"):
+        data = pack.read_bytes()
+        pack.chmod(0o644)
+        pack.write_bytes(data[:70] + bytes([data[70] ^ 1]) + data[71:])
+    other = clone(project, "bob")
+    failed = drystone("pull", cwd=other)
+    assert failed.returncode == 6
+    assert "error: remote `lab` gives other bytes than were sent to it\n" in failed.stderr
+    assert "with `drystone push lab --repair`" in failed.stderr
+    assert not (other / "data").exists()
+    mended = drystone("push", "lab", "--repair", cwd=project)
+    assert mended.stdout.startswith("repaired on lab  2 objects\n")
+    assert drystone("pull", cwd=other).returncode == 0
+
+
+def test_what_was_never_pushed_is_named(project: Path, drystone: Drystone) -> None:
+    drystone("push", cwd=project)
+    (project / "data" / "below" / "new").write_text("new")
+    drystone("add", "data", cwd=project)
+    commit(project)
+    failed = drystone("pull", cwd=clone(project, "bob"))
+    assert failed.returncode == 4
+    assert "at data" in failed.stderr
+    assert "hint: push them from where they were made with `drystone push lab`" in failed.stderr
+
+
+@pytest.mark.parametrize("words", [["push"], ["pull"]])
+def test_without_a_remote_the_hint_says_how_to_name_one(
+    repository: Path, drystone: Drystone, words: list[str]
+) -> None:
+    failed = drystone(*words)
+    assert failed.returncode == 4
+    assert "hint: name one with `drystone remote add lab /mnt/lab/project`" in failed.stderr
+
+
+def test_keys_in_the_settings_are_refused(project: Path, drystone: Drystone) -> None:
+    with (project / "drystone.toml").open("a") as file:
+        file.write('secret_access_key = "x"\n')
+    failed = drystone("push", cwd=project)
+    assert failed.returncode == 3
+    assert "because credentials must not be committed" in failed.stderr

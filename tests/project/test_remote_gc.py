@@ -1,0 +1,247 @@
+"""Collecting on a remote never takes what a registered copy needs, whoever pushes meanwhile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.project.conftest import Copy
+
+from drystone.core.errors import Conflict, Corrupt, UsageError
+from drystone.project import remote_gc
+from drystone.project.remotes import Remote
+
+NEW = {"kept": b"kept " * 50, "large": os.urandom(3 << 20)}
+OLD = {"gone": b"gone " * 50, "large": os.urandom(3 << 20)}
+
+
+def age(remote: Path, days: float) -> None:
+    """Make everything on the remote older."""
+    for path in remote.rglob("*"):
+        if path.is_file():
+            status = path.stat()
+            os.utime(path, (status.st_atime - days * 86400, status.st_mtime - days * 86400))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "remote"
+
+
+@pytest.fixture
+def ada(copy: Callable[[str], Copy], folder: Path) -> Copy:
+    """Has pushed OLD, which nothing names any more, and NEW; 20 days ago."""
+    ada = copy("ada")
+    ada.track("data", OLD)
+    ada.remote().push()
+    ada.track("data", NEW)
+    ada.remote().push()
+    ada.commit()
+    ada.git("push", "-q", "origin", "main")
+    age(folder, 20)
+    return ada
+
+
+def indexes(folder: Path) -> set[str]:
+    return {path.stem for path in (folder / "indexes").iterdir()}
+
+
+def pulled(copy: Callable[[str], Copy], name: str) -> Copy:
+    bob = copy(name)
+    assert bob.remote().pull().missing == {}
+    return bob
+
+
+def test_first_it_is_only_told(ada: Copy, folder: Path) -> None:
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    told = remote_gc.collect(ada.remote())
+    assert (told.done, told.packs, told.emptied) == (False, 2, 0)
+    assert told.size > 3 << 20
+    assert told.clones == (ada.project.ledger.clone,)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_what_nobody_needs_goes_to_the_trash_and_after_another_while_for_good(
+    ada: Copy, folder: Path, copy: Callable[[str], Copy]
+) -> None:
+    packs = set((folder / "packs").rglob("*.pack"))
+    assert remote_gc.collect(ada.remote(), dry_run=False).packs == 2
+    assert len(indexes(folder)) == 2
+    assert set((folder / "packs").rglob("*.pack")) == packs
+    assert remote_gc.collect(ada.remote(), dry_run=False).emptied == 0
+    age(folder, 20)
+    assert remote_gc.collect(ada.remote(), dry_run=False).emptied == 2
+    assert len(set((folder / "packs").rglob("*.pack"))) == 2
+    assert list((folder / "trash").iterdir()) == []
+    assert (pulled(copy, "bob").root / "drystone.lock").exists()
+
+
+def test_what_is_young_stays(ada: Copy, folder: Path) -> None:
+    age(folder, -10)
+    assert remote_gc.collect(ada.remote(), dry_run=False).packs == 0
+    assert remote_gc.collect(ada.remote(), grace=timedelta(days=5), dry_run=False).packs == 2
+
+
+def test_the_trash_can_be_brought_back(ada: Copy, folder: Path) -> None:
+    before = indexes(folder)
+    remote_gc.collect(ada.remote(), dry_run=False)
+    assert remote_gc.restore(ada.remote()) == 2
+    assert indexes(folder) == before
+
+
+def test_what_another_copy_needs_stays_until_that_copy_is_forgotten(
+    ada: Copy, folder: Path, copy: Callable[[str], Copy]
+) -> None:
+    bob = copy("bob")
+    bob.track("data", OLD)
+    bob.commit("bob's own")
+    bob.remote().push()
+    age(folder, 20)
+    assert remote_gc.collect(ada.remote(), dry_run=False).packs == 0
+    with pytest.raises(UsageError):
+        remote_gc.forget(ada.remote(), "")
+    remote_gc.forget(ada.remote(), bob.project.ledger.clone[:20])
+    assert remote_gc.collect(ada.remote(), dry_run=False).packs == 2
+
+
+@pytest.mark.parametrize(
+    "said", [b"", b"{}", b'{"clone": 7}', b'{"clone":"x","files":["../x"],"trees":[],"time":1}']
+)
+def test_nothing_is_collected_where_a_registration_cannot_be_read(
+    ada: Copy, folder: Path, said: bytes
+) -> None:
+    (folder / "clones" / f"{'f' * 32}.json").write_bytes(said)
+    before = indexes(folder)
+    with pytest.raises(Corrupt, match="needs on remote `lab` cannot be understood"):
+        remote_gc.collect(ada.remote(), dry_run=False)
+    assert indexes(folder) == before
+    assert not list((folder / "lease").rglob("*.*"))
+
+
+def test_nothing_is_collected_where_a_directory_that_is_needed_is_damaged(
+    ada: Copy, folder: Path, copy: Callable[[str], Copy]
+) -> None:
+    bob = copy("bob")
+    for pack in (folder / "packs").rglob("*.pack"):
+        pack.write_bytes(pack.read_bytes().replace(b"# drystone tree 1", b"# drystone tree l"))
+    before = indexes(folder)
+    with pytest.raises(Corrupt, match="directories that are needed are damaged"):
+        remote_gc.collect(bob.remote(), dry_run=False)
+    assert indexes(folder) == before
+
+
+def test_a_push_that_relies_on_what_goes_away_meanwhile_loses_nothing(
+    ada: Copy, folder: Path, copy: Callable[[str], Copy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The collector has looked; a push finds the old objects there and ends; they are taken away."""
+    bob = copy("bob")
+    bob.track("data", OLD)
+    bob.commit("back to the old one")
+    planned = remote_gc._planned
+
+    def push_first(remote: Remote, *rest: object) -> object:
+        plan = planned(remote, *rest)  # type: ignore[arg-type]
+        assert bob.remote().push().stored == 0
+        return plan
+
+    monkeypatch.setattr(remote_gc, "_planned", push_first)
+    assert remote_gc.collect(ada.remote(), dry_run=False).packs == 2
+    monkeypatch.undo()
+    bob.git("push", "-qf", "origin", "main")
+    eve = pulled(copy, "eve")
+    assert eve.remote().pull().damaged == {}
+
+
+def test_a_push_that_sees_packs_go_sends_what_it_needs_anew(
+    ada: Copy, folder: Path, copy: Callable[[str], Copy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A collector that was killed after it took packs away has not read the registrations again."""
+    bob = copy("bob")
+    bob.track("data", OLD)
+    bob.commit("back to the old one")
+    lacking = Remote._lacking
+    collected = []
+
+    def collect_after(remote: Remote) -> object:
+        found = lacking(remote)
+        if not collected:
+            collected.append(1)
+            for index in (folder / "indexes").iterdir():
+                (folder / "trash").mkdir(exist_ok=True)
+                index.rename(folder / "trash" / index.name)
+        return found
+
+    monkeypatch.setattr(Remote, "_lacking", collect_after)
+    assert bob.remote().push().stored > 3 << 20
+    bob.git("push", "-qf", "origin", "main")
+    pulled(copy, "eve")
+
+
+def test_what_is_needed_again_comes_back_from_the_trash(
+    ada: Copy, folder: Path, copy: Callable[[str], Copy]
+) -> None:
+    remote_gc.collect(ada.remote(), dry_run=False)
+    bob = copy("bob")
+    bob.track("data", OLD)
+    bob.commit("back to the old one")
+    (folder / "indexes").rename(folder / "hidden")
+    (folder / "trash").rename(folder / "indexes")
+    bob.remote().push()  # believes that the old packs are there
+    (folder / "indexes").rename(folder / "trash")
+    (folder / "hidden").rename(folder / "indexes")
+    age(folder, 20)
+    done = remote_gc.collect(ada.remote(), dry_run=False)
+    assert (done.brought_back, done.emptied) == (2, 0)
+    bob.git("push", "-qf", "origin", "main")
+    pulled(copy, "eve")
+
+
+def test_two_do_not_collect_at_once(ada: Copy, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = remote_gc._planned
+
+    def another(remote: Remote, *rest: object) -> object:
+        with pytest.raises(Conflict, match="`gc` is being done on remote `lab` already") as caught:
+            remote_gc.collect(ada.remote())
+        assert caught.value.because[0].startswith("by ada at ")
+        return planned(remote, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(remote_gc, "_planned", another)
+    assert remote_gc.collect(ada.remote(), dry_run=False).packs == 2
+    assert not list((folder / "lease").rglob("*.*"))
+
+
+def test_the_lease_of_a_killed_collector_runs_out_by_the_stores_clock(ada: Copy, folder: Path) -> None:
+    left = folder / "lease" / "gc" / "0123"
+    left.parent.mkdir(parents=True)
+    left.write_text("somebody who died")
+    with pytest.raises(Conflict):
+        remote_gc.collect(ada.remote())
+    age(folder, 1 / 24)
+    assert remote_gc.collect(ada.remote()).packs == 2
+    assert not left.exists()
+
+
+def test_packs_that_are_garbage_by_half_are_rewritten_if_asked(
+    ada: Copy, folder: Path, copy: Callable[[str], Copy]
+) -> None:
+    ada.track("data", {**NEW, "more": b"more" * 90, "half": os.urandom(900_000)})
+    ada.remote().push()
+    ada.track("data", {**NEW, "more": b"more" * 90})
+    ada.remote().push()
+    ada.commit()
+    ada.git("push", "-q", "origin", "main")
+    age(folder, 20)
+    assert remote_gc.collect(ada.remote(), dry_run=False).rewritten == 0
+    told = remote_gc.collect(ada.remote(), rewrite=True)
+    assert (told.rewritten, told.sparse) == (1, 0)
+    before = sum(path.stat().st_size for path in (folder / "packs").rglob("*.pack"))
+    assert remote_gc.collect(ada.remote(), rewrite=True, dry_run=False).rewritten == 1
+    age(folder, 20)
+    remote_gc.collect(ada.remote(), dry_run=False)
+    after = sum(path.stat().st_size for path in (folder / "packs").rglob("*.pack"))
+    assert before - after > 800_000
+    bob = pulled(copy, "bob")
+    assert bob.project.store.has(ada.project.lock().paths["data"].object)
