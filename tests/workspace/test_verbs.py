@@ -117,3 +117,20 @@ def test_a_corrupt_lock_is_exit_3(drystone: Drystone, data: Path, root: Path, sh
         code, _, err = drystone(*words)
         assert code == 3
         assert err.splitlines()[0] == "error: `drystone.lock` has unresolved merge conflicts"
+
+
+def test_status_does_not_advise_to_keep_what_a_killed_step_left_half_made(
+    drystone: Drystone, data: Path, root: Path
+) -> None:
+    drystone("add", "data/a.csv")
+    (data / "a.csv").write_text("ha")
+    attempts = root / ".drystone" / "attempts"
+    attempts.mkdir()
+    (attempts / "ingest.json").write_text("{}")
+    code, _, err = drystone("status")
+    assert code == 0
+    assert "`ingest` began and has not ended" in err
+    assert "drystone add" not in err
+    assert json.loads(drystone("status", "--json")[1])["begun"] == ["ingest"]
+    (attempts / "ingest.json").unlink()
+    assert "keep changes with `drystone add PATH`" in drystone("status")[2]

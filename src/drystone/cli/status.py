@@ -32,6 +32,7 @@ def run(arguments: Namespace, context: Context) -> int:
     with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
         found = status(workspace)
     others = _others(project.layout.root)
+    begun = sorted(path.stem for path in project.layout.attempts.glob("*.json"))
     if arguments.json:
         context.json(
             {
@@ -39,11 +40,12 @@ def run(arguments: Namespace, context: Context) -> int:
                 "clean": found.clean,
                 "tracked": [_document(item) for item in found.tracked],
                 "unknown": [printable(path) for path in found.unknown],
+                "begun": begun,
                 "others": {printable(path): why for path, why in others.items()},
             }
         )
         return 0
-    _print(found, context)
+    _print(found, context, begun)
     for path, why in others.items():
         context.note(f"note: `{printable(path)}` is not a step because {why}")
     return 0
@@ -60,7 +62,7 @@ def _others(root: Path) -> dict[str, str]:
         return dict.fromkeys(error.at, error.message)
 
 
-def _print(found: WorkspaceStatus, context: Context) -> None:
+def _print(found: WorkspaceStatus, context: Context, begun: list[str]) -> None:
     from drystone.objects.entry import printable
 
     commit = found.git.commit[:12] if found.git.commit else "no commit yet"
@@ -76,7 +78,12 @@ def _print(found: WorkspaceStatus, context: Context) -> None:
     for state, path, detail in lines:
         if state != "clean" or detail:
             context.out(f"  {context.style(f'{state:<8}', _STYLE[state])}  {path}  {detail}".rstrip())
-    if count["modified"]:
+    if begun:  # what stands there is half made: nothing to keep
+        names = ", ".join(f"`{step}`" for step in begun)
+        context.note(
+            f"note: {names} began and has not ended; if it was killed, `drystone run` puts its outputs back"
+        )
+    elif count["modified"]:
         context.note("keep changes with `drystone add PATH`, see them with `drystone diff`")
     if count["missing"]:
         context.note("bring files back with `drystone checkout PATH`")

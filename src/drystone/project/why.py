@@ -212,16 +212,18 @@ class _Chain:
 
 
 def _verdicts(judged: list[Evidence]) -> list[tuple[str, str]]:
-    """What was not passed, one by one, and how many were."""
+    """What was not passed, one by one, and how many checks were: as a gate counts them, not their claims."""
     found: list[tuple[str, str]] = [
         (one.verdict, f"{one.check}  {one.threshold or ''}".rstrip())
         for one in judged
         if one.verdict != "pass"
     ]
-    passed = len(judged) - len(found)
+    passed = {one.check.partition("[")[0] for one in judged}
+    passed -= {one.check.partition("[")[0] for one in judged if one.verdict != "pass"}
     if passed:
-        files = dict.fromkeys(one.check.partition("::")[0] for one in judged if one.verdict == "pass")
-        found.append(("pass", f"{passed} {'check' if passed == 1 else 'checks'} of {', '.join(files)}"))
+        files = sorted({check.partition("::")[0] for check in passed})
+        plural = "check" if len(passed) == 1 else "checks"
+        found.append(("pass", f"{len(passed)} {plural} of {', '.join(files)}"))
     return found
 
 
