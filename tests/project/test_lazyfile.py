@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +37,8 @@ class World:
 
     def project(self, name: str) -> Project:
         root = self.folder / name
-        root.mkdir(parents=True, exist_ok=True)
+        if not root.is_dir():
+            subprocess.run(["git", "init", "--quiet", root], check=True)
         return Project(root, Settings.of({"HOME": str(self.folder)}))
 
     def push(self, remote: str) -> Address:

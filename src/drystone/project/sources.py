@@ -273,11 +273,10 @@ class Sources:
             if distant in seen:
                 distant.remote.catalogue.refresh()
             got = distant.remote.fetcher(progress).closure([entry])
-            if not got.missing:
+            if not got.lacking:
                 return
-            damaged = [name for name in got.missing if distant.remote.catalogue.find(digest_of(name))]
-            if damaged:
-                errors.append(_lies(distant.remote, damaged[0]))
+            if got.damaged:
+                errors.append(_lies(distant.remote, min(got.damaged)))
         raise self.absent(f"`{entry.name}`", errors)
 
     def absent(self, what: str, errors: Sequence[DrystoneError]) -> DrystoneError:

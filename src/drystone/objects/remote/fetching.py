@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import NamedTuple
@@ -14,20 +13,18 @@ from drystone.core.ids import digest_of, name_of, short
 from drystone.objects.atomic import write_all
 from drystone.objects.batch import Batch
 from drystone.objects.entry import Entry
-from drystone.objects.pack import CHUNKS, Chunk, Place, decode_chunks, entry_header
+from drystone.objects.pack import CHUNKS, Chunk
 from drystone.objects.packs import decoded
 from drystone.objects.remote.bucket import Bucket
 from drystone.objects.remote.catalogue import Catalogue, Held
-from drystone.objects.remote.chunks import LARGEST
+from drystone.objects.remote.piecereader import PieceReader, by_pack, decoded_list
 from drystone.objects.remote.pieces import Pieces
-from drystone.objects.remote.spans import pack_key, stored_entries
+from drystone.objects.remote.spans import stored_entries
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import DEEPEST, read_tree
 
-_WINDOW = 16 << 20  # bytes of a large object that are fetched before they are written
 _FILES_AT_ONCE = 3  # large objects; each has two requests of 4 MiB under way
 _FEW = 16  # fewer small objects than that become files of their own, as when they are added
-_LISTS = 32  # lists of pieces that are kept in mind
 
 Progress = Callable[[int], None]
 
@@ -82,7 +79,7 @@ class Fetcher:
         self._catalogue = catalogue
         self._here = pieces
         self._progress = progress
-        self._lists: OrderedDict[tuple[bytes, str], list[Chunk]] = OrderedDict()
+        self._reader = PieceReader(bucket, catalogue, pieces)
 
     def fetch(self, names: Iterable[str], sizes: Mapping[str, int] | None = None) -> Fetched:
         """Brings objects into the store; those that are there already are not fetched.
@@ -162,7 +159,7 @@ class Fetcher:
             return None
         for held in places:
             if held.place.encoding == CHUNKS:
-                chunks = self._list(digest, held) or []
+                chunks = self._reader.list_of(digest, held) or []
                 data = self._read_pieces(chunks, start, held.place.size if end is None else end)
                 if data is not None and (chunks or not held.place.size):
                     return data
@@ -184,7 +181,7 @@ class Fetcher:
         for held in places:
             if held.place.encoding != CHUNKS:
                 return [Chunk(digest, held.place.size)]
-            if (chunks := self._own_list(digest, held)) is not None:
+            if (chunks := self._reader.own_list_of(digest, held)) is not None:
                 return chunks
         if places:
             raise self._lies(name)
@@ -196,7 +193,7 @@ class Fetcher:
         Raises:
             RemoteUnavailable: the remote cannot be reached or refuses, or gives other bytes.
         """
-        for chunk, piece in zip(chunks, self._pieces(chunks), strict=True):
+        for chunk, piece in zip(chunks, self._reader.pieces(chunks), strict=True):
             if piece is None or len(piece) != chunk.size:
                 raise self._lies(name_of(chunk.digest))
             yield piece
@@ -235,11 +232,11 @@ class Fetcher:
     def _into(self, batch: Batch, wanted: dict[bytes, Held]) -> set[bytes]:
         few = len(wanted) < _FEW
         bad: set[bytes] = set()
-        for _, digest, place, stored in stored_entries(self._bucket, _by_pack(wanted)):
+        for _, digest, place, stored in stored_entries(self._bucket, by_pack(wanted)):
             data = decoded(digest, place, stored)
             if data is not None and not few:
                 batch.add(digest, place.size, stored, place.encoding)
-            elif data is not None or (data := self._elsewhere(digest)) is not None:
+            elif data is not None or (data := self._reader.elsewhere(digest)) is not None:
                 batch.put(data)
             else:
                 bad.add(digest)
@@ -273,8 +270,8 @@ class Fetcher:
     def _all_lists(self, wanted: dict[bytes, Held]) -> dict[bytes, list[Chunk] | None]:
         """The lists of pieces of large objects, in few requests; None for a damaged one."""
         lists: dict[bytes, list[Chunk] | None] = dict.fromkeys(wanted)
-        for _, digest, place, stored in stored_entries(self._bucket, _by_pack(wanted)):
-            lists[digest] = _decoded_list(place, stored)
+        for _, digest, place, stored in stored_entries(self._bucket, by_pack(wanted)):
+            lists[digest] = decoded_list(place, stored)
         return lists
 
     def _assemble(self, digest: bytes, chunks: list[Chunk] | None) -> bool:
@@ -291,7 +288,7 @@ class Fetcher:
             yield first
         for held in self._catalogue.find_all(digest):
             if held.place.encoding == CHUNKS:
-                chunks = self._list(digest, held)
+                chunks = self._reader.list_of(digest, held)
                 if chunks is not None and chunks != first:
                     yield chunks
 
@@ -300,7 +297,7 @@ class Fetcher:
 
         def fill(descriptor: int) -> str | None:
             hasher = blake3()
-            for piece in self._pieces(chunks):
+            for piece in self._reader.pieces(chunks):
                 if piece is None:
                     return None
                 write_all(descriptor, piece)
@@ -320,83 +317,11 @@ class Fetcher:
                 needed.append(chunk)
             at += chunk.size
         parts: list[bytes] = []
-        for piece in self._pieces(needed):
+        for piece in self._reader.pieces(needed):
             if piece is None:
                 return None
             parts.append(piece)
         return b"".join(parts)[max(0, start - first) : max(0, end - first)]
-
-    def _pieces(self, chunks: Sequence[Chunk]) -> Iterator[bytes | None]:
-        """The pieces of a large object in order, verified; what other objects here hold is not fetched.
-
-        None stands for the first piece that is not to be had, and ends it.
-        """
-        at = 0
-        while at < len(chunks):
-            window: list[Chunk] = []
-            size = 0
-            while at < len(chunks) and size < _WINDOW:
-                window.append(chunks[at])
-                size += chunks[at].size
-                at += 1
-            found = self._window(dict.fromkeys(window))
-            for chunk in window:
-                piece = found.get(chunk.digest)
-                yield piece
-                if piece is None:
-                    return
-
-    def _window(self, window: Iterable[Chunk]) -> dict[bytes, bytes]:
-        found: dict[bytes, bytes] = {}
-        places: dict[bytes, Held] = {}
-        for chunk in window:
-            if (piece := self._here.find(chunk)) is not None:
-                found[chunk.digest] = piece
-            else:
-                held = self._catalogue.find(chunk.digest)
-                if held is not None and held.place.size == chunk.size:
-                    places[chunk.digest] = held
-        for _, digest, place, stored in stored_entries(self._bucket, _by_pack(places), 2):
-            piece = decoded(digest, place, stored)
-            if piece is not None or (piece := self._elsewhere(digest)) is not None:
-                found[digest] = piece
-        return found
-
-    def _elsewhere(self, digest: bytes) -> bytes | None:
-        """A good copy of a piece in any pack."""
-        for held in self._catalogue.find_all(digest):
-            for _, _, place, stored in stored_entries(self._bucket, {held.pack: [(digest, held.place)]}, 1):
-                if (piece := decoded(digest, place, stored)) is not None:
-                    return piece
-        return None
-
-    def _list(self, digest: bytes, held: Held) -> list[Chunk] | None:
-        key = (digest, held.pack)  # one pack's list may be damaged and another's not
-        if key in self._lists:
-            return self._lists[key]
-        for _, _, place, stored in stored_entries(self._bucket, {held.pack: [(digest, held.place)]}, 1):
-            chunks = _decoded_list(place, stored)
-            if chunks is not None:
-                self._lists[key] = chunks
-                while len(self._lists) > _LISTS:
-                    self._lists.popitem(last=False)
-            return chunks
-        return None
-
-    def _own_list(self, digest: bytes, held: Held) -> list[Chunk] | None:
-        """The list of pieces of a large object of which only a part is wanted.
-
-        It cannot be held against the object's name before all of the object is here. What stands before it
-        in the pack says whose list it is: another one's, of the same length, is told from it by that.
-        """
-        place = held.place
-        header = entry_header(digest, place.size, place.stored, place.encoding)
-        start = max(place.offset - len(header), 0)
-        data = self._bucket.get_range(pack_key(held.pack), start, place.offset + place.stored) or b""
-        chunks = _decoded_list(place, data[len(header) :])
-        if chunks is None or data[: len(header)] != header or any(chunk.size > LARGEST for chunk in chunks):
-            return None
-        return chunks
 
     def _lies(self, name: str) -> RemoteUnavailable:
         return RemoteUnavailable(
@@ -408,19 +333,3 @@ class Fetcher:
                 f"`drystone push {self._bucket.name} --repair`"
             ],
         )
-
-
-def _decoded_list(place: Place, stored: bytes) -> list[Chunk] | None:
-    try:
-        chunks = decode_chunks(stored)
-    except ValueError:
-        return None
-    return chunks if sum(chunk.size for chunk in chunks) == place.size else None
-
-
-def _by_pack(wanted: Mapping[bytes, Held]) -> dict[str, list[tuple[bytes, Place]]]:
-    """Places by pack."""
-    found: dict[str, list[tuple[bytes, Place]]] = {}
-    for digest, held in wanted.items():
-        found.setdefault(held.pack, []).append((digest, held.place))
-    return found
