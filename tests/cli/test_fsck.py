@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,21 @@ def test_a_ledger_names_what_runs_and_versions_need(repository: Path, said: Said
 
 def test_outside_of_a_store_there_is_nothing_to_find(repository: Path, said: Said) -> None:
     assert report(said)["objects"] == 0
+
+
+def test_what_is_lost_here_comes_again_from_a_remote(repository: Path, said: Said) -> None:
+    (repository / "data").mkdir()
+    for number in range(40):
+        (repository / "data" / str(number)).write_bytes(b"%d" % number)
+    assert said("add", "data").code == 0
+    assert said("remote", "add", "gone", "s3://bucket/x", "--endpoint", "http://127.0.0.1:9").code == 0
+    assert said("remote", "add", "lab", str(repository.parent / "lab")).code == 0
+    assert said("push", "lab").code == 0
+    shutil.rmtree(repository / ".drystone" / "objects" / "packs")
+    shutil.rmtree(repository / "data")
+    assert said("fsck").code == 1
+    answer = said("fsck", "--repair")
+    assert (answer.code, "objects stored again from remote `lab`" in answer.out) == (0, True), answer
+    assert "remote `gone`" in answer.err
+    assert said("checkout").code == 0
+    assert (repository / "data" / "7").read_bytes() == b"7"

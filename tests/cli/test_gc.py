@@ -294,3 +294,25 @@ def test_a_file_that_somebody_was_given_stays(repository: Path, said: Said) -> N
 @pytest.mark.parametrize("text", ["", "14", "d", "-1d", "1y"])
 def test_an_age_is_a_number_and_a_unit(repository: Path, said: Said, text: str) -> None:
     assert said("gc", f"--older-than={text}").code == 2
+
+
+def test_a_remote_is_collected_first_told_then_done_and_can_be_had_back(repository: Path, said: Said) -> None:
+    lab = repository.parent / "lab"
+    assert said("remote", "add", "lab", str(lab)).code == 0
+    for word in (b"old", b"new"):
+        track(repository, said, "data", [word + b" %d" % number for number in range(40)])
+        assert said("push").code == 0
+
+    def there() -> set[str]:
+        return {path.name for path in (lab / "indexes").iterdir()}
+
+    indexes = there()
+    told = gc(said, "--remote", "lab", *NOW)
+    assert (told["packs"], told["done"]) == (2, False)  # the files and the lists
+    assert there() == indexes
+    assert gc(said, "--remote", "lab", "--yes", *NOW)["packs"] == 2
+    assert len(indexes - there()) == 2
+    assert gc(said, "--remote", "lab", "--restore")["restored"] == 2
+    assert there() == indexes
+    answer = said("gc", "--remote", "labb")
+    assert (answer.code, "`lab`" in answer.err) == (4, True)

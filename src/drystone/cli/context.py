@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -105,12 +105,6 @@ class Context:
         import msgspec
 
         self._stdout.write(msgspec.json.format(msgspec.json.encode(_plain(value)), indent=2).decode() + "\n")
-
-    def meter(self, what: str) -> Callable[[int, int], None]:
-        """Shows a person how far something is; a function to be told how many of how many bytes are done."""
-        from drystone.cli.meter import meter
-
-        return meter(self._stderr, what, shown=self.interactive and not self.json_mode)
 
     def style(self, text: str, *styles: str) -> str:
         """`text` in bold, dim, red, green, yellow, blue or cyan where that can be seen."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from drystone.cli.context import Context
 
 if TYPE_CHECKING:
+    from drystone.project.project import Project
     from drystone.project.upkeep import Report
 
 SUMMARY = "check every stored object, and that all that is needed is here"
@@ -17,23 +19,56 @@ EXAMPLE = "drystone fsck --repair"
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument(
-        "--repair", action="store_true", help="mend it from the store itself and from the work tree"
+        "--repair", action="store_true", help="mend it from the store itself, the work tree and remotes"
     )
 
 
 def run(arguments: Namespace, context: Context) -> int:
     """Check, and repair where asked to. Exit code 1 where something is wrong in the end."""
+    from drystone.cli.progress import bar
     from drystone.project.upkeep import check, mend
 
     project = context.project()
-    report = check(project, context.meter("checking"))
+    with bar(context, "checking") as progress:
+        report = check(project, progress.reach)
     if arguments.repair and not report.whole:
-        report = mend(project, report, tell=context.meter("checking again"))
+        with bar(context, "checking again") as progress:
+            report = mend(project, report, _Remote.all(project, context), progress.reach)
     if arguments.json:
         context.json({"whole": report.whole, **report._asdict()})
     else:
         _print(report, context)
     return 0 if report.whole else 1
+
+
+class _Remote:
+    """A remote as a place where lost objects may be had; one that cannot be asked is told of and has none."""
+
+    def __init__(self, project: Project, name: str, context: Context) -> None:
+        self._project = project
+        self._name = name
+        self._context = context
+
+    @classmethod
+    def all(cls, project: Project, context: Context) -> list[_Remote]:
+        """Those of the project's settings, in their order."""
+        from drystone.project.configuration import remotes
+
+        return [cls(project, name, context) for name in remotes(project.layout.root)]
+
+    def __str__(self) -> str:
+        return f"remote `{self._name}`"
+
+    def fetch(self, ids: Iterable[str]) -> Iterable[str]:
+        """Stores those of the objects that the remote has whole; gives their ids."""
+        from drystone.core.errors import NotFound, RemoteUnavailable
+        from drystone.project.remotes import Remote
+
+        try:
+            return Remote(self._project, self._name).fetch(ids)
+        except (NotFound, RemoteUnavailable) as error:
+            self._context.note(f"note: {error.message}" + "".join(f": {why}" for why in error.because[:1]))
+            return ()
 
 
 def _print(report: Report, context: Context) -> None:

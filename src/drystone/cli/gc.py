@@ -27,10 +27,14 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="AGE",
         help="leave younger objects, and younger trash: `14d`, `12h`, `0s` (14d)",
     )
+    parser.add_argument("--remote", metavar="NAME", help="collect there, not here")
+    parser.add_argument("--rewrite", action="store_true", help="there: also rewrite packs half of garbage")
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--restore", action="store_true", help="bring everything in the trash back instead")
     other.add_argument(
-        "--forget", metavar="FOLDER", help="let the store forget a project that used it and is gone"
+        "--forget",
+        metavar="USER",
+        help="let the store forget a project that is gone: its folder, there its id",
     )
 
 
@@ -39,6 +43,10 @@ def run(arguments: Namespace, context: Context) -> int:
     from drystone.project.collecting import collect, forget, restore
 
     age = _age(arguments.older_than)
+    if arguments.remote:
+        from drystone.cli import gc_remote
+
+        return gc_remote.run(arguments, context, age)
     project = context.project()
     if arguments.forget:
         forget(project, context.cwd / arguments.forget)

@@ -11,48 +11,40 @@ if TYPE_CHECKING:
     from drystone.cli.context import Context
 
 _PATIENCE = 1.0  # seconds
+_EVERY = 0.1
 
 
-@contextmanager
-def bar(context: Context, what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """Gives what is to be called with the bytes of each piece of work that is done.
+class Bar:
+    """Is told of work in bytes: piece by piece by calling it, or how much of how much by `reach`.
 
     Args:
-        context: where to show it.
         what: what is being done.
         total: bytes in all, None where that is not known.
+        shown: whether anybody sees it.
     """
-    if not context.interactive:
-        yield lambda _size: None
-        return
-    shown = _Bar(what, total)
-    try:
-        yield shown.advance
-    finally:
-        shown.close()
 
-
-class _Bar:
-    def __init__(self, what: str, total: int | None) -> None:
+    def __init__(self, what: str, total: int | None = None, *, shown: bool) -> None:
         self._what = what
-        self._total = total
-        self._began = time.monotonic()
+        self._next = time.monotonic() + _PATIENCE if shown else float("inf")
         self._done = 0
-        self._close: Callable[[], None] = lambda: None
-        self._update: Callable[[int], None] | None = None
+        self._total = total
+        self._update: Callable[[int, int | None], None] | None = None
+        self.close: Callable[[], None] = lambda: None
 
-    def advance(self, size: int) -> None:
-        self._done += size
-        if self._update is None and time.monotonic() - self._began > _PATIENCE:
-            self._update = self._show()
-            size = self._done
-        if self._update is not None:
-            self._update(size)
+    def __call__(self, size: int) -> None:
+        """So many more bytes are done."""
+        self.reach(self._done + size, self._total)
 
-    def close(self) -> None:
-        self._close()
+    def reach(self, done: int, total: int | None) -> None:
+        """So many bytes of all are done."""
+        self._done, self._total = done, total
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _EVERY
+            self._update = self._update or self._begin()
+            self._update(done, total)
 
-    def _show(self) -> Callable[[int], None]:
+    def _begin(self) -> Callable[[int, int | None], None]:
         from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
@@ -65,6 +57,22 @@ class _Bar:
             transient=True,
         )
         progress.start()
-        task = progress.add_task(self._what, total=self._total)
-        self._close = progress.stop
-        return lambda size: progress.advance(task, size)
+        task = progress.add_task(self._what, total=None)
+        self.close = progress.stop
+        return lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def bar(context: Context, what: str, total: int | None = None) -> Iterator[Bar]:
+    """A bar on standard error while the block lasts.
+
+    Args:
+        context: where to show it.
+        what: what is being done, e.g. `checking`.
+        total: bytes in all, None where that is not known.
+    """
+    shown = Bar(what, total, shown=context.interactive and not context.json_mode)
+    try:
+        yield shown
+    finally:
+        shown.close()

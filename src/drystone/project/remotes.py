@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -227,6 +227,17 @@ class Remote:
     def fetcher(self, progress: Progress = lambda _size: None) -> Fetcher:
         """Reads from the remote; the catalogue must have been refreshed."""
         return Fetcher(self.project.store, self.bucket, self.catalogue, self.pieces, progress)
+
+    def fetch(self, names: Iterable[str]) -> frozenset[str]:
+        """Brings objects here, whatever they are; gives the ids of those that came.
+
+        Raises:
+            NotFound: nothing was pushed there yet.
+            RemoteUnavailable: it cannot be reached or refuses; what came is kept.
+        """
+        self._mark(only_look=True)
+        self.catalogue.refresh()
+        return self.fetcher().fetch(names).here
 
     def _lacking(self) -> Wanted:
         store, ledger = self.project.store, self.project.ledger
