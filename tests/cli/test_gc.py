@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc as garbage
 import json
 import os
 import shutil
@@ -174,6 +175,7 @@ def test_what_a_living_process_stored_or_found_is_kept(old: Path, said: Said) ->
     assert writer.read(OLD[3]) == b"old 3"
     assert writer.read(fresh) == b"just now"
     del writer
+    garbage.collect()  # it is let go of when nothing refers to it, cycles included
     gc(said, *NOW, "--yes")
     assert not store_of(old).has(OLD[3])
 

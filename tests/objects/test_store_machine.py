@@ -16,7 +16,7 @@ from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from drystone.objects.hashing import hash_bytes
 from drystone.objects.inspection import inspect
@@ -191,6 +191,9 @@ TestMachine.settings = settings(max_examples=45, stateful_step_count=35, deadlin
 
 
 def test_there_were_kills_enough() -> None:
+    for _ in range(10):
+        if Machine.kills <= 150:  # how often a kill hits is a matter of luck and of the machine's load
+            run_state_machine_as_test(Machine, settings=settings(TestMachine.settings, max_examples=15))
     assert Machine.kills > 150
     assert Child.breeder is not None
     Child.breeder.communicate()
