@@ -33,7 +33,10 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         from drystone import api
 
-        return getattr(api, name)
+        value = getattr(api, name)
+        if name != "params":  # which `api` keeps itself
+            globals()[name] = value  # found without this function from now on: `log` is called in loops
+        return value
     raise AttributeError(f"module `drystone` has no attribute `{name}`")
 
 

@@ -43,7 +43,9 @@ class Workshop:
             layout=self.layout,
             store=self.store,
             ledger=self.ledger,
-            recorder=Recorder(self.ledger, self.store, self.clock, Actor("ada", "here", os.getpid())),
+            recorder=Recorder(
+                self.ledger, self.store, self.clock, Actor("ada", os.uname().nodename, os.getpid())
+            ),
             git=Git(self.root),
             code=Code,
             clock=self.clock,

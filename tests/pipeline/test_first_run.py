@@ -28,6 +28,25 @@ def test_a_first_failure_is_kept_quiet_and_says_what_it_waits_for(shop) -> None:
     assert shop.last.error is None
 
 
+def test_what_it_waits_for_is_said_once_and_without_patterns(shop) -> None:
+    shop.step("a", "cat raw/part.txt/*/*.txt > a.txt || cat raw/part.txt > a.txt")
+    shop.step("b", "mkdir -p raw; echo b > raw/part.txt")
+    shop.step("c", "cat raw/part.txt > c.txt")
+    shop.run()
+    waiting = {event.step: event.because for event in shop.events if isinstance(event, StepWaiting)}
+    assert waiting["a"] == "waiting for `raw/part.txt`, which `b` or `c` may write"
+
+
+def test_a_step_that_finds_no_file_of_a_pattern_waits_for_the_folder(shop) -> None:
+    shop.write("data/raw/readme", "")
+    shop.step("a", "cat data/raw/*.txt > a.txt")
+    shop.step("b", "echo b > data/raw/b.txt")
+    shop.run()
+    waiting = {event.step: event.because for event in shop.events if isinstance(event, StepWaiting)}
+    assert waiting == {"a": "waiting for `data/raw`, which `b` may write"}
+    assert shop.read("a.txt") == "b\n"
+
+
 def test_a_success_that_was_told_absent_runs_again_when_the_file_has_come(shop) -> None:
     shop.step("a", "if [ -f b.txt ]; then cp b.txt a.txt; else echo none > a.txt; fi")
     shop.step("b", "echo b > b.txt")

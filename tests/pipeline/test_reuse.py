@@ -46,6 +46,32 @@ def test_a_changed_input_runs_what_depends_on_it_and_says_so(shop) -> None:
     assert shop.read("model.txt") == "2\n"
 
 
+@pytest.mark.parametrize("name", ["statistics", "msgspec"])
+def test_a_new_step_that_hides_a_module_runs_who_imports(shop, name) -> None:
+    shop.step("use.py", f"import {name}; open('out.txt', 'w').write(str(hasattr({name}, 'hidden')))")
+    shop.run()
+    shop.step(f"{name}.py", "hidden = True")
+    assert shop.run()["use"] == "ran"
+    assert shop.result("use").because == "the files in `steps` are others"
+    assert shop.read("out.txt") == "True"
+    assert set(shop.run().values()) == {"unchanged"}
+
+
+def test_a_new_folder_that_hides_a_module_runs_who_imports(shop) -> None:
+    shop.step("use.py", "import statistics; open('out.txt', 'w').write(str(hasattr(statistics, 'hidden')))")
+    shop.run()
+    shop.write("steps/statistics/__init__.py", "hidden = True")
+    assert shop.run()["use"] == "ran"
+    assert shop.read("out.txt") == "True"
+
+
+def test_a_new_step_that_hides_no_module_runs_nothing_else(shop) -> None:
+    shop.step("use.py", "import statistics; open('out.txt', 'w').write('1')")
+    shop.run()
+    shop.step("other.py", "")
+    assert shop.run() == {"other": "ran", "use": "unchanged"}
+
+
 def test_a_change_that_changes_no_output_stops_there(shop) -> None:
     two_steps(shop)
     shop.step("ingest", "# a comment\ncat source.csv > raw.txt")

@@ -135,3 +135,23 @@ def test_verdicts_of_a_run_have_no_times_and_names_break_between_words(visit, em
     for table in tables.values():
         assert ">test_<wbr>it_<wbr>holds_<wbr>&lt;b&gt;<" in table and ">8,542<" in table
     assert [">When<" in table for table in tables.values()] == [False, True]
+
+
+def test_the_list_of_monitors_says_what_each_last_found(visit, empty) -> None:
+    assert visit(empty).get("/monitors.json").json()["monitors"] == []
+    assert "<code>drystone monitor NAME</code>" in visit(empty).get("/monitors").text
+    run, model = empty.begin("m", "serve"), empty.bytes("m")
+    for name in ("production", "unwatched"):
+        empty.add(facts.DeploymentChanged(name, "serving", "m", 1, model, run, empty.now()))
+    for place, verdict in enumerate(("fail", "fail", "pass")):
+        begin = place * 10**9
+        empty.add(
+            facts.WindowJudged("production", begin, begin + 10**9, 5, verdict, model, run, empty.now(), ())  # type: ignore[arg-type]
+        )
+    site = visit(empty)
+    (only,) = site.get("/monitors.json").json()["monitors"]
+    assert (only["deployment"], only["windows"], only["failed"]) == ("production", 3, 2)
+    assert only["window"]["verdict"] == "pass"
+    page = site.get("/monitors").text
+    assert 'href="/monitors/production"' in page and "2 of 3" in page and "unwatched" not in page
+    assert 'href="/monitors"' in site.get("/monitors/production").text

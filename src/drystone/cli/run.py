@@ -57,11 +57,13 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
         timeout=arguments.timeout,
     )
     rooms = context.project().rooms
+    printer = _Printer(context)
     with _stoppable(rooms.interrupt):
-        result = run_steps(rooms, options, _Printer(context).tell)
+        result = run_steps(rooms, options, printer.tell)
     if arguments.json:
         context.json(result.as_dict())
     else:
+        printer.versions()
         _close(result, options, context)
     if result.interrupted:
         return _INTERRUPTED
@@ -103,6 +105,7 @@ class _Printer:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._registered: list[tuple[str, str]] = []
         self._width = max((len(name) for name in context.project().pipeline_steps()), default=0)
 
     def tell(self, event: Event) -> None:
@@ -118,12 +121,19 @@ class _Printer:
             for line in (*result.notes, *(f"| {line}" for line in tail)):
                 context.out(f"{'':<{self._width}}  {context.style(line, 'dim')}")
         elif isinstance(event, StepRegistered):
-            for version in event.published:
-                made = f"{version.kind}:{version.name}@v{version.version}"
-                context.out(f"{'':<{self._width}}  {context.style(made, 'dim')}")
+            self._registered += [
+                (f"{version.kind}:{version.name}@v{version.version}", event.step)
+                for version in event.published
+            ]
         else:
             word = "starts: " if isinstance(event, StepStarted) else ""  # the other reasons say that it waits
             context.note(f"{event.step:<{self._width}}  {word}{event.because}")
+
+    def versions(self) -> None:
+        """One line per version, below all steps, with the step that made it."""
+        width = max((len(made) for made, _ in self._registered), default=0)
+        for made, step in self._registered:
+            self._context.out(f"registered  {self._context.style(f'{made:<{width}}', 'cyan')}  by {step}")
 
     def _line(self, result: StepResult) -> str:
         outcome = self._context.style(f"{result.outcome:<13}", *filter(None, [_COLOURS.get(result.outcome)]))

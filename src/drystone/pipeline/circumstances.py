@@ -9,6 +9,7 @@ from typing import Any
 
 from drystone.ledger.facts import Scalar
 from drystone.pipeline import variables
+from drystone.pipeline.programs import Programs
 from drystone.pipeline.rooms import Rooms
 from drystone.tracking import parameters
 from drystone.tracking.environment import Environment, fingerprint, installed
@@ -54,6 +55,11 @@ class Circumstances:
         """The variables that a step is given and that can change its result."""
         settings = self._rooms.settings
         return variables.telling(settings.variables, settings.passed)
+
+    @cached_property
+    def programs(self) -> Programs:
+        """What a step finds through its `PATH`."""
+        return Programs(self._rooms.territory, self._rooms.settings.variables.get("PATH", ""))
 
     @cached_property
     def _loaded(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from typing import NamedTuple
 
 from drystone.core.errors import Conflict, DrystoneError
@@ -13,6 +14,7 @@ from drystone.pipeline.situation import Situation
 from drystone.pipeline.steps import Step
 
 _SOURCE = 1_000_000
+_PATTERN = frozenset("*?")
 
 #: Per step, who may write what it missed, each with that path.
 Waits = Mapping[str, Mapping[str, str]]
@@ -115,7 +117,8 @@ def likely_writers(
         among: other steps, with what they missed themselves and so do not write.
         situation: what is known.
     """
-    absent = frozenset(name for name in failure.lookups.absent if not name.startswith(("/", "steps/")))
+    absent = frozenset(map(_meant, failure.lookups.absent))
+    absent = frozenset(name for name in absent if name and not name.startswith(("/", "steps/")))
     remembered = {name: trace for name, trace in situation.remembered.items() if name in among}
     writers = Flow.of(remembered).sources(Lookups(absent=absent))
     for name in sorted(among):
@@ -124,6 +127,23 @@ def likely_writers(
             if path is not None:
                 writers[name] = path
     return writers
+
+
+def awaiting(writers: Mapping[str, str]) -> str:
+    """What a step waits for in words, each path once.
+
+    Args:
+        writers: of `likely_writers`.
+    """
+    by_path: dict[str, list[str]] = {}
+    for step, path in writers.items():
+        by_path.setdefault(path, []).append(f"`{step}`")
+    return (
+        "; ".join(
+            f"waiting for `{path}`, which {' or '.join(steps)} may write" for path, steps in by_path.items()
+        )
+        or "other steps may write what it missed"
+    )
 
 
 def _named_in(step: Step, paths: Iterable[str], situation: Situation) -> str | None:
@@ -137,6 +157,12 @@ def _named_in(step: Step, paths: Iterable[str], situation: Situation) -> str | N
     telling = sorted(path for path in paths if "." in path or "/" in path)
     whole = [path for path in telling if path in text]
     return next(iter([*whole, *(path for path in telling if path.rpartition("/")[2] in text)]), None)
+
+
+def _meant(name: str) -> str:
+    """A path; of a pattern, which some programs look up as it stands, the folder that it begins in."""
+    plain = takewhile(_PATTERN.isdisjoint, name.split("/"))
+    return "/".join(plain)
 
 
 def _deadlock(ring: list[str], waits: Waits) -> Conflict:

@@ -307,10 +307,7 @@ class _Work:
         if self._next() is not None:
             among = dict.fromkeys(self._todo, _NOTHING)
             waits = closing.likely_writers(failure, among, self._situation)
-            because = "; ".join(
-                f"waiting for `{path}`, which `{other}` may write" for other, path in waits.items()
-            )
-            self._tell(StepWaiting(name, failure.run, because or "other steps may write what it missed"))
+            self._tell(StepWaiting(name, failure.run, closing.awaiting(waits)))
 
     def _rest(self, name: str, trace: Trace) -> None:
         self._todo.discard(name)

@@ -226,6 +226,7 @@ class Execution:
             metadata=found.metadata,
             listed=found.listed,
             scanned=tuple(name for name in found.scanned if name in found.listed),
+            programs=dict(job.now.programs.used(seen)),
             params=asked,
             writes=writes,
             made=found.made,

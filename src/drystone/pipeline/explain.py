@@ -28,6 +28,7 @@ ReasonKind = Literal[
     "listing",
     "param",
     "variable",
+    "program",
     "environment",
     "unrepeatable",
     "not-stored",
@@ -40,7 +41,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         kind: what kind of thing differs.
-        subject: which: a path, parameter, variable, package or step.
+        subject: which: a path, parameter, variable, program, package or step.
         before: its value or object id in the trace; `after` the one now.
         text: the difference for people.
     """
@@ -99,6 +100,10 @@ def differences(
         old, new = trace.variables.get(name), now.variables.get(name)
         if old != new:
             yield Reason("variable", f"variable {name} {_shown(old)} -> {_shown(new)}", name, old, new)
+    for name, was in trace.programs.items():
+        if (found := now.programs.where(name)) != was:
+            what = f"program {name} is another: {_shown(was)} -> {_shown(found)}"
+            yield Reason("program", what, name, was, found)
     for prefix, before in trace.environments.items():
         if before != now.installed(prefix):
             what = environment_change(store, before, now.stored_installed(prefix))

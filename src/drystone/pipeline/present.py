@@ -21,8 +21,8 @@ class Present:
     Args:
         territory: names paths.
         index: remembers contents.
-        steps: paths of the step files; Python lists a script's folder at its first import, which is not to
-            depend on which steps there are.
+        steps: paths of the step files that hide no module; Python lists a script's folder at its first
+            import, which is not to depend on which steps there are.
     """
 
     def __init__(self, territory: Territory, index: StatIndex, steps: frozenset[str]) -> None:
@@ -75,7 +75,7 @@ class Present:
         Args:
             name: the folder.
             without: paths whose presence below the folder is the doing of the step that asks.
-            scanned: whether Python asks, in order to import: then steps do not count.
+            scanned: whether Python asks, in order to import: then steps that hide no module do not count.
         """
         path = self._territory.path(name)
         try:

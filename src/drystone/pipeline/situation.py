@@ -13,8 +13,9 @@ from drystone.pipeline.explain import Reason
 from drystone.pipeline.lookup import Candidate, Decision, Lookup
 from drystone.pipeline.present import Present
 from drystone.pipeline.rooms import Rooms
-from drystone.pipeline.steps import Discovery, Step
+from drystone.pipeline.steps import Discovery, Step, shadows
 from drystone.pipeline.trace import Trace
+from drystone.tracking.environment import site_packages
 from drystone.workspace import lockfile
 from drystone.workspace.lockfile import Lock
 
@@ -31,7 +32,8 @@ class Situation:
         self.rooms = rooms
         self.found = found
         self.now = Circumstances(rooms)
-        files = frozenset(step.path for step in found.steps.values())
+        packages = site_packages(rooms.interpreter)
+        files = frozenset(step.path for step in found.steps.values() if not shadows(step, packages))
         self.present = Present(rooms.territory, rooms.index, files)
         self.lookup = Lookup(rooms.ledger, rooms.store, self.present)
         self.attempts = Attempts(rooms.layout)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,6 +103,21 @@ def select(found: Discovery, names: list[str]) -> list[Step]:
                 hints=[*hints, "see them with `drystone run --dry-run`"],
             )
     return [found.steps[name] for name in dict.fromkeys(names)]
+
+
+def shadows(step: Step, packages: Iterable[Path]) -> bool:
+    """Whether a Python of the same folder that imports a module of this name gets the step instead.
+
+    Args:
+        step: the step.
+        packages: the folders that hold the packages of the project's Python.
+    """
+    name = step.name
+    if not step.path.endswith(".py") or not name.isidentifier():
+        return False
+    return name in sys.stdlib_module_names or any(
+        (folder / name).is_dir() or (folder / f"{name}.py").is_file() for folder in packages
+    )
 
 
 def interpreter(root: Path, otherwise: Path) -> Path:

@@ -141,6 +141,17 @@ class Territory:
     def _is_system(self, prefix: str) -> bool:
         return f"{prefix}/".startswith(self._system) and not f"{prefix}/".startswith(_LOCAL)
 
+    def is_interpreter(self, path: Path) -> bool:
+        """Whether this is the project's own Python, by any of its names."""
+        return path.name.startswith(("python", "pypy")) and self._is_own(path)
+
+    def program(self, path: Path) -> str:
+        """A program as traces call it: its name, or that the environment has it, wherever that may lie."""
+        return "the environment" if self._is_own(path) else self.name(path)
+
+    def _is_own(self, path: Path) -> bool:
+        return f"{path}/".startswith(self._own)
+
     def is_temporary(self, path: Path) -> bool:
         """Whether what lies there is of no use to anybody once its maker has ended."""
         return str(path).startswith(self._temporary)

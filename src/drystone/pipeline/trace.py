@@ -38,6 +38,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
         writes: what it left behind.
         made: folders that it made or made sure of.
         environments: of each other interpreter whose modules it read, by its prefix, what is installed there.
+        programs: what the name of each program that it found, or missed, through `PATH` led to
+            (`programs.py`); None where to nothing.
         left: files that it left outside of the project, each with its size and time (`Present.mark`).
         unrepeatable: why this trace never stands in for an execution, else "".
         run: the run that this is the trace of.
@@ -69,6 +71,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     environments: dict[str, str] = {}
     left: dict[str, str] = {}
     scanned: tuple[str, ...] = ()
+    programs: dict[str, str | None] = {}
     format: int = FORMAT
 
 

@@ -37,6 +37,7 @@ PAGES: tuple[tuple[str, PageFunction], ...] = (
     ("/data/{name}/v{version:int}", assets.dataset_version),
     ("/deployments", deployments.listing),
     ("/deployments/{name}", deployments.detail),
+    ("/monitors", deployments.monitors),
     ("/monitors/{name}", deployments.monitor),
     ("/objects/{object}", objects.detail),
 )

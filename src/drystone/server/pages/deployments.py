@@ -66,6 +66,28 @@ def detail(reader: Reader, query: Query) -> Page:
     )
 
 
+def monitors(reader: Reader, _: Query) -> Page:
+    """Every monitored deployment with its newest window, and how many of the last ones failed."""
+    records: list[Record] = []
+    for one in deployments.current(reader.ledger):
+        windows = deployments.windows(reader.ledger, one.name)
+        if windows:
+            recent = windows[-WINDOWS:]
+            records.append(
+                {
+                    "deployment": one.name,
+                    "model": one.model,
+                    "version": one.version,
+                    "windows": len(windows),
+                    "recent": len(recent),
+                    "failed": sum(window.verdict == "fail" for window in recent),
+                    "window": fact(windows[-1]),
+                }
+            )
+    title, cli = "Monitors", "drystone ls deploy"
+    return Page("monitors.html", title, cli, {"monitors": records}, crumbs=(_DEPLOYMENTS,))
+
+
 def monitor(reader: Reader, query: Query) -> Page:
     """Drift by feature and window, and performance from the labels that have arrived."""
     name = query.path["name"]
@@ -96,7 +118,7 @@ def monitor(reader: Reader, query: Query) -> Page:
             "older": following and urls.with_query(base, {"page": following}),
             "newest": base if token else None,
         },
-        crumbs=(_DEPLOYMENTS, (name, urls.deployment(name))),
+        crumbs=(_DEPLOYMENTS, (name, urls.deployment(name)), ("Monitors", "/monitors")),
         label="Monitor",
     )
 
