@@ -1,9 +1,8 @@
 """Versioning data: every row of the table of figures, against `dvc`, `git`, `cp -r` and `cp` with `sync`.
 
 All sides work on the same tree, on the same disk, in one run. The S3 server is `rclone serve s3`, whose
-log gives the requests of both sides. `dvc` is expected in `.venv-peers/dvc` at the root of the repository:
-`python3 -m venv .venv-peers/dvc && .venv-peers/dvc/bin/pip install "dvc[s3]"`; without it, its side is
-left out, and said so.
+log gives the requests of both sides. `dvc[s3]` is installed in `.venv-peers/dvc` at the root of the
+repository; where that fails, its side is left out, and said so.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
+PEER = "dvc[s3]==3.67.1"
 DVC = ROOT / ".venv-peers" / "dvc" / "bin" / "dvc"
 MB = 1 << 20
 _REQUEST = re.compile(rb"serve s3: (?!bucketname|Listed|No auth)")
@@ -343,6 +343,22 @@ ROWS: dict[str, Callable[[Path, argparse.Namespace, Figures, bool], None]] = {
 }
 
 
+def install_peer() -> bool:
+    """Whether `dvc` with what it needs for S3 is here, after it was installed if need be."""
+    python = DVC.parent / "python"
+    if python.exists():
+        found = subprocess.run([python, "-c", "import dvc_s3"], capture_output=True)
+        if found.returncode == 0:
+            return True
+    print(f"installing {PEER} in .venv-peers/dvc ...", flush=True)
+    subprocess.run([sys.executable, "-m", "venv", DVC.parent.parent], check=True)
+    words = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PEER]
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode:
+        print(f"no dvc here, its side is left out: {done.stderr.strip().splitlines()[-1:]}")
+    return done.returncode == 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"{', '.join(ROWS)} (all)")
@@ -356,9 +372,7 @@ def main() -> int:
     sizes = parser.parse_args()
     if sizes.small:
         sizes.files, sizes.large, sizes.insert, sizes.many = 2000, 64, MB // 16, 20_000
-    peer = DVC.exists()
-    if not peer:
-        print(f"no dvc here: its side is left out; {__doc__.split('`')[-2]}")
+    peer = install_peer()
     figures = Figures()
     for name in sizes.rows or ROWS:
         with tempfile.TemporaryDirectory(dir=sizes.folder, prefix="drystone-bench-") as work:
