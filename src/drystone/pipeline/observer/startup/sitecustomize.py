@@ -33,7 +33,6 @@ def _take_back():  # type: () -> tuple[str, ...]
 def _mark(prefixes):  # type: (tuple[str, ...]) -> None
     """Let the import system ask for what lies below `prefixes` with the mark."""
     import _frozen_importlib_external as machinery
-    from _io import FileIO
 
     read, plain_stat, plain_open = machinery.FileLoader.get_data, os.stat, os.open
 
@@ -56,8 +55,16 @@ def _mark(prefixes):  # type: (tuple[str, ...]) -> None
     def marked_read(self, path):  # type: (machinery.FileLoader, str) -> bytes
         if not is_unseen(path):
             return read(self, path)
-        with FileIO(path, "r", opener=marked_open) as file:
-            return file.read()
+        fd = marked_open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            size = os.fstat(fd).st_size
+            data = os.read(fd, size + 1)
+            if len(data) != size:  # it grew, or was read in part
+                while more := os.read(fd, 1 << 20):
+                    data += more
+            return data
+        finally:
+            os.close(fd)
 
     plain_fill = machinery.FileFinder._fill_cache  # type: ignore[attr-defined]
 
