@@ -30,6 +30,19 @@ def _take_back():  # type: () -> tuple[str, ...]
     return tuple(filter(None, unseen.split(os.pathsep)))
 
 
+def _content(fd):  # type: (int) -> bytes
+    """All bytes of a file that was just opened, which is closed."""
+    try:
+        size = os.fstat(fd).st_size
+        data = os.read(fd, size + 1)
+        if len(data) != size:  # it grew, or was read in part
+            while more := os.read(fd, 1 << 20):
+                data += more
+        return data
+    finally:
+        os.close(fd)
+
+
 def _mark(prefixes):  # type: (tuple[str, ...]) -> None
     """Let the import system ask for what lies below `prefixes` with the mark."""
     import _frozen_importlib_external as machinery
@@ -55,16 +68,7 @@ def _mark(prefixes):  # type: (tuple[str, ...]) -> None
     def marked_read(self, path):  # type: (machinery.FileLoader, str) -> bytes
         if not is_unseen(path):
             return read(self, path)
-        fd = marked_open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            size = os.fstat(fd).st_size
-            data = os.read(fd, size + 1)
-            if len(data) != size:  # it grew, or was read in part
-                while more := os.read(fd, 1 << 20):
-                    data += more
-            return data
-        finally:
-            os.close(fd)
+        return _content(marked_open(path, os.O_RDONLY | os.O_CLOEXEC))
 
     plain_fill = machinery.FileFinder._fill_cache  # type: ignore[attr-defined]
 
