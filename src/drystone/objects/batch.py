@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 
 from blake3 import blake3
 
-from drystone.core.ids import OBJECT_PREFIX
+from drystone.core.ids import OBJECT_PREFIX, digest_of, name_of
 from drystone.objects.atomic import copy_content, temporary, write_all
 from drystone.objects.compress import Squeezer
 from drystone.objects.hashing import SMALL, hash_descriptor
@@ -152,7 +152,7 @@ class Batch:
                 self._waiting.append(_Waiting(name, descriptor, path, held.pop_all()))
         if len(self._waiting) == _OPEN_FILES:
             self._settle()
-        return bytes.fromhex(name.removeprefix(OBJECT_PREFIX)), after
+        return digest_of(name), after
 
     def _settle(self) -> None:
         """Make the large objects durable: disks sync many files at once."""
@@ -186,7 +186,7 @@ class Batch:
 
     def _append(self, digest: bytes, data: bytes) -> None:
         if len(data) > SMALL:
-            self._publish(OBJECT_PREFIX + digest.hex(), data)
+            self._publish(name_of(digest), data)
             return
         if self._writer is None and len(self._few) < _FEW:
             self._few[digest] = data
@@ -221,7 +221,7 @@ class Batch:
         """Have everything in the store that was put so far."""
         few, self._few = self._few, {}
         for digest, data in few.items():
-            self._publish(OBJECT_PREFIX + digest.hex(), data)
+            self._publish(name_of(digest), data)
         self._close_pack()
 
     def _close_pack(self) -> None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from drystone.core.ids import OBJECT_PREFIX
+from drystone.core.ids import digest_of, name_of
 from drystone.objects.atomic import sync_directory
 from drystone.objects.compress import Squeezer
 from drystone.objects.hashing import SMALL, hash_bytes
@@ -105,7 +105,7 @@ def _keep_young(store: ObjectStore, reach: Reach, before: int) -> dict[bytes, Pa
     young: list[bytes] = []
     for name in store.loose:
         path = store.loose.path(name)
-        digest = bytes.fromhex(name.removeprefix(OBJECT_PREFIX))
+        digest = digest_of(name)
         with suppress(FileNotFoundError):
             if path.stat().st_mtime_ns < before:
                 old[digest] = path
@@ -173,7 +173,7 @@ def carry_out(
                 )
         store.packs.forget()
         for digest in files:
-            name = OBJECT_PREFIX + digest.hex()
+            name = name_of(digest)
             # whoever was given the path of the file may still read it
             if name not in held and store.packs.find(digest) is not None:
                 store.loose.path(name).unlink(missing_ok=True)
@@ -198,7 +198,7 @@ def _keep_whole(reach: Reach, garbage: dict[Path, frozenset[bytes]], able: set[P
 
 
 def _follow(reach: Reach, digest: bytes) -> None:
-    for _ in reach.follow(OBJECT_PREFIX + digest.hex(), "", tree=None):
+    for _ in reach.follow(name_of(digest), "", tree=None):
         pass
 
 
@@ -229,7 +229,7 @@ class _Fresh:
 
     def take_file(self, digest: bytes) -> bool:
         """Takes a small file; False if it is damaged."""
-        name = OBJECT_PREFIX + digest.hex()
+        name = name_of(digest)
         try:
             data = self._store.loose.path(name).read_bytes()
         except FileNotFoundError:
@@ -279,7 +279,7 @@ def _time(path: Path) -> int:
 
 
 def _discard(store: ObjectStore, digest: bytes, trash: Path, before: int) -> bool:
-    path = store.loose.path(OBJECT_PREFIX + digest.hex())
+    path = store.loose.path(name_of(digest))
     with suppress(FileNotFoundError):
         if path.stat().st_mtime_ns < before:
             path.rename(trash / digest.hex())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from drystone.core.ids import OBJECT_PREFIX
+from drystone.core.ids import OBJECT_PREFIX, digest_of
 
 #: Files up to this size are read at once; above it they are hashed with several threads.
 SMALL = 1 << 20
@@ -42,10 +42,8 @@ def hash_path(path: bytes) -> tuple[bytes, os.stat_result]:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     try:
         data = read_up_to(descriptor, SMALL + 1)
-        if len(data) <= SMALL:
-            digest = blake3(data).digest()
-        else:
-            digest = bytes.fromhex(hash_descriptor(descriptor)[0].removeprefix(OBJECT_PREFIX))
+        large = len(data) > SMALL
+        digest = digest_of(hash_descriptor(descriptor)[0]) if large else blake3(data).digest()
         return digest, os.fstat(descriptor)
     finally:
         os.close(descriptor)

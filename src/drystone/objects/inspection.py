@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from drystone.core.ids import OBJECT_PREFIX, is_object_id
+from drystone.core.ids import OBJECT_PREFIX, digest_of, is_object_id, name_of
 from drystone.objects.hashing import hash_file
 from drystone.objects.pack import Place
 from drystone.objects.packs import DAMAGED_SUFFIX, INDEX_SUFFIX, PACK_SUFFIX, Pack, decoded, restored_index
@@ -105,7 +105,7 @@ def _pack(path: Path, whole: set[bytes]) -> list[Fault]:
     faults = []
     try:
         pack = Pack(path)
-        named = [OBJECT_PREFIX + digest.hex() for digest in pack.index]
+        named = [name_of(digest) for digest in pack.index]
         if not path.exists():
             return [Fault(index_file, "its pack is lost", tuple(named))]
     except (FileNotFoundError, ValueError) as error:
@@ -126,14 +126,14 @@ def _pack(path: Path, whole: set[bytes]) -> list[Fault]:
     elif pack.damaged and pack.damaged & set(pack.index):
         faults.append(Fault(f"packs/{path.stem}{DAMAGED_SUFFIX}", "what it calls damaged is whole"))
     if faults and not faults[0].objects and len(faults) == 1:  # only the index: nothing of it counts now
-        faults[0] = faults[0]._replace(objects=tuple(OBJECT_PREFIX + digest.hex() for digest in pack.index))
+        faults[0] = faults[0]._replace(objects=tuple(name_of(digest) for digest in pack.index))
     return faults
 
 
 def _bad_entries(pack: Pack, whole: set[bytes]) -> list[str]:
     good = {digest for digest, _, _ in good_entries(pack)}
     whole |= good - pack.damaged
-    return [OBJECT_PREFIX + digest.hex() for digest in pack.index if digest not in good]
+    return [name_of(digest) for digest in pack.index if digest not in good]
 
 
 def _single(store: ObjectStore, path: Path, whole: set[bytes]) -> Fault | None:
@@ -144,9 +144,9 @@ def _single(store: ObjectStore, path: Path, whole: set[bytes]) -> Fault | None:
     found, _ = hash_file(path)
     if found != name:
         return Fault(file, f"its bytes hash to `{found}`", (name,))
-    whole.add(bytes.fromhex(name.removeprefix(OBJECT_PREFIX)))
+    whole.add(digest_of(name))
     return None
 
 
 def _only_lost(names: tuple[str, ...], whole: set[bytes]) -> tuple[str, ...]:
-    return tuple(name for name in names if bytes.fromhex(name.removeprefix(OBJECT_PREFIX)) not in whole)
+    return tuple(name for name in names if digest_of(name) not in whole)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from drystone.core.errors import Conflict, NotFound, UsageError
-from drystone.core.ids import OBJECT_PREFIX
+from drystone.core.ids import name_of
 from drystone.objects.atomic import explained
 from drystone.objects.batch import Batch
 from drystone.objects.entry import Entry, Kind, encode_lines
@@ -146,7 +146,7 @@ class _Intake:
             ) from error
         word: Kind = "tree" if kind == FOLDER else "link" if kind == LINK else "file"
         executable = word == "file" and bool(status.st_mode & stat.S_IXUSR)
-        return Entry(self._path.name, word, OBJECT_PREFIX + found.digest.hex(), found.size, executable)
+        return Entry(self._path.name, word, name_of(found.digest), found.size, executable)
 
     def _single(self, path: bytes, status: os.stat_result, stamp: bytes) -> tuple[_Found, os.stat_result]:
         folder, name = os.path.split(path)
@@ -181,7 +181,7 @@ class _Intake:
         before = self._known.recall(path) if self._known is not None else None
         if before is not None and self._unchanged(before, seen, below):
             if self._trees is not None:
-                self._trees.later[OBJECT_PREFIX + before.tree.hex()] = lambda: self._again(path, before.tree)
+                self._trees.later[name_of(before.tree)] = lambda: self._again(path, before.tree)
             return _Found(before.tree, before.size)
         return self._anew(path, names, stamps, statuses, below, before, looked_at)
 
@@ -286,12 +286,12 @@ class _Intake:
             return self._batch.put(data, last=last)
         digest = blake3(data).digest()
         if self._trees is not None:
-            self._trees[OBJECT_PREFIX + digest.hex()] = data
+            self._trees[name_of(digest)] = data
         return digest
 
     def _has(self, digest: bytes) -> bool:
         """Whether the object need not be stored."""
-        return self._store is None or self._store.has(OBJECT_PREFIX + digest.hex())
+        return self._store is None or self._store.has(name_of(digest))
 
     def _stamp(self, path: bytes, status: os.stat_result) -> bytes:
         return packed(status) or self._refuse(*os.path.split(path))

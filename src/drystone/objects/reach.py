@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from drystone.core.errors import Corrupt, NotFound
-from drystone.core.ids import OBJECT_PREFIX
+from drystone.core.ids import digest_of
 from drystone.objects.entry import HEADER, Entry
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import read_tree
@@ -42,7 +42,7 @@ class Reach:
         pending = [(name, by, tree)]
         while pending:
             name, by, tree = pending.pop()
-            digest = bytes.fromhex(name.removeprefix(OBJECT_PREFIX))
+            digest = digest_of(name)
             if digest in self.digests:
                 continue
             self.digests.add(digest)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from drystone.core.errors import NotFound
-from drystone.core.ids import OBJECT_PREFIX
+from drystone.core.ids import digest_of
 from drystone.objects.atomic import explained, staging, sync_directory, sync_file_system, write_all
 from drystone.objects.entry import Entry, Kind
 from drystone.objects.hashing import SMALL, hash_path
@@ -230,7 +230,7 @@ def _kind(status: os.stat_result | None) -> Kind | None:
 def _holds(path: str, status: os.stat_result, entry: Entry, known: tuple[bytes, bytes] | None) -> bool:
     if status.st_size != entry.size:
         return False
-    digest = bytes.fromhex(entry.object.removeprefix(OBJECT_PREFIX))
+    digest = digest_of(entry.object)
     if known is not None and known[1] != UNKNOWN and known[0] == packed(status):
         return known[1] == digest
     return hash_path(os.fsencode(path))[0] == digest

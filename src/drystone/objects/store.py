@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from drystone.core.clock import Clock, SystemClock
 from drystone.core.errors import Conflict, Corrupt, NotFound, UsageError
-from drystone.core.ids import OBJECT_PREFIX, is_object_id, short
+from drystone.core.ids import digest_of, is_object_id, name_of, short
 from drystone.objects.atomic import copy_content, explained, sync_directory, temporary, write_all
 from drystone.objects.hashing import SMALL, hash_bytes, hash_descriptor, read_up_to
 from drystone.objects.listing import stamp
@@ -245,9 +245,9 @@ class ObjectStore:
             for digest in pack.index:
                 if digest not in seen and digest not in pack.damaged:
                     seen.add(digest)
-                    yield OBJECT_PREFIX + digest.hex()
+                    yield name_of(digest)
         for name in self.loose:
-            if bytes.fromhex(name.removeprefix(OBJECT_PREFIX)) not in seen:
+            if digest_of(name) not in seen:
                 yield name
 
     # writing
@@ -315,7 +315,7 @@ class ObjectStore:
         if not is_object_id(name):
             raise NotFound(f"not an object id: `{name}`")
         with self._explaining_reading(name):
-            return self.packs.find(bytes.fromhex(name.removeprefix(OBJECT_PREFIX)))
+            return self.packs.find(digest_of(name))
 
     def _unpacked(self, name: str) -> bytes | None:
         """The verified bytes of an object that is in a pack; None if it is in none.
@@ -327,7 +327,7 @@ class ObjectStore:
         if self._packed(name) is None and self.loose.path(name).is_file():
             return None
         while found := self._packed(name):
-            digest = digest or bytes.fromhex(name.removeprefix(OBJECT_PREFIX))
+            digest = digest or digest_of(name)
             with self._explaining_reading(name):
                 try:
                     stored = found.pack.stored(found.place)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from drystone.core.errors import Corrupt, DrystoneError, ProjectInvalid, UsageError
-from drystone.core.ids import OBJECT_PREFIX, short
+from drystone.core.ids import name_of, short
 from drystone.objects.collect import Plan, carry_out, plan
 from drystone.objects.packs import TICK
 from drystone.objects.reach import Reach
@@ -216,7 +216,7 @@ def _reach_with_trash(
         reach = _reached(project, users, before)
         if dry_run or not trash.content().files:
             return reach, brought_back
-        missing = {d for d in reach.digests if not project.store.has(OBJECT_PREFIX + d.hex())}
+        missing = {d for d in reach.digests if not project.store.has(name_of(d))}
         with project.store.explaining(), project.store.sharing.alone():
             moved = trash.bring_back(missing) if missing else 0
         if not moved:

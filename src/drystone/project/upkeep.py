@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from drystone.core.errors import DrystoneError
-from drystone.core.ids import OBJECT_PREFIX
+from drystone.core.ids import digest_of
 from drystone.objects.atomic import explained
 from drystone.objects.inspection import Fault, Progress, inspect
 from drystone.objects.intake import identify_path
@@ -86,7 +86,7 @@ def check(project: Project, tell: Progress = _silent) -> Report:
     needed, lost = _unmet(
         project,
         # what is neither whole nor damaged may have been stored since
-        lambda name: _digest(name) in found.whole or (name not in damaged and store.has(name)),
+        lambda name: digest_of(name) in found.whole or (name not in damaged and store.has(name)),
     )
     report = Report(
         len(found.whole),
@@ -144,10 +144,6 @@ def _unmet(project: Project, has: Callable[[str], bool]) -> tuple[int, dict[str,
         if need.object in lost and need.by not in lost[need.object]:
             lost[need.object].append(need.by)
     return len(reach.digests), lost
-
-
-def _digest(name: str) -> bytes:
-    return bytes.fromhex(name.removeprefix(OBJECT_PREFIX))
 
 
 def _from_work_tree(project: Project, wanted: list[str]) -> set[str]:

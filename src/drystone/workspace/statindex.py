@@ -11,7 +11,7 @@ from typing import Self
 
 from drystone.core.clock import Clock, SystemClock
 from drystone.core.errors import Conflict
-from drystone.core.ids import OBJECT_PREFIX
+from drystone.core.ids import digest_of, name_of
 from drystone.objects.hashing import hash_file
 from drystone.objects.listing import Listing, is_settled, listing_of, packed, stamp
 
@@ -91,7 +91,7 @@ class StatIndex:
         before = status or path.stat()
         known = self._file(folder, name)
         if known is not None and any(known[1]) and known[0] == packed(before):
-            return OBJECT_PREFIX + known[1].hex()
+            return name_of(known[1])
         for _ in range(_ATTEMPTS):
             now = self._clock.now()
             found, _ = hash_file(path)
@@ -100,7 +100,7 @@ class StatIndex:
             seen = packed(after)
             if seen is not None and seen == packed(before):
                 if is_settled(stamp(after), now):
-                    digest = bytes.fromhex(found.removeprefix(OBJECT_PREFIX))
+                    digest = digest_of(found)
                     with self._guard:
                         self._files.setdefault(folder, {})[name] = (seen, digest)
                 return found

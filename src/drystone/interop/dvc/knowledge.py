@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from drystone.core.ids import OBJECT_PREFIX
+from drystone.core.ids import digest_of, name_of
 from drystone.interop.dvc.digest import Algorithm
 from drystone.interop.dvc.directory import Content
 
@@ -47,11 +47,11 @@ class Knowledge:
             if (algorithm, digits) in self._new:
                 return self._new[algorithm, digits]
             row = self._one("object, size", "algorithm = ? AND md5 = ?", algorithm, bytes.fromhex(digits))
-        return Content(OBJECT_PREFIX + row[0].hex(), row[1]) if row else None
+        return Content(name_of(row[0]), row[1]) if row else None
 
     def md5(self, object_id: str) -> str | None:
         """The digits of an object's plain MD5, if known."""
-        digits = bytes.fromhex(object_id.removeprefix(OBJECT_PREFIX))
+        digits = digest_of(object_id)
         with self._guard:
             row = self._one("md5", "object = ? AND algorithm = 'md5'", digits)
         return row[0].hex() if row else None
@@ -77,7 +77,7 @@ class Knowledge:
             (
                 algorithm,
                 bytes.fromhex(digits),
-                bytes.fromhex(found.object.removeprefix(OBJECT_PREFIX)),
+                digest_of(found.object),
                 found.size,
             )
             for (algorithm, digits), found in self._new.items()
