@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from drystone.pipeline.observer import supervise
+from drystone.pipeline.observer.interpreters import STARTUP
 from drystone.pipeline.observer.keeper import Kept, Launch, start
 from drystone.pipeline.observer.syscalls import here
 from drystone.pipeline.territory import Territory
@@ -119,6 +121,8 @@ def main() -> int:
     if here() is None:
         print("nothing to measure: this machine has no observer")
         return 0
+    # as pip leaves an installed package
+    subprocess.run([arguments.interpreter, "-m", "compileall", "-q", str(STARTUP)], check=True)
     with tempfile.TemporaryDirectory() as directory:
         workspace = Path(directory)
         (workspace / "files").mkdir()

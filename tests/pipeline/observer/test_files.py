@@ -111,6 +111,24 @@ def test_dots_after_a_link_are_those_of_where_it_leads(workspace: Path, python: 
     assert seen.reads == {"link", "x/a"}
 
 
+def test_a_way_up_from_an_ignored_directory_is_looked_at_again_when_a_link_there_has_changed(
+    workspace: Path, tmp_path: Path, python: Run
+) -> None:
+    library, inside = tmp_path / "lib", workspace / "x"
+    for directory in (library / "a" / "b", inside / "b"):
+        directory.mkdir(parents=True)
+        fill(directory.parent, f="1")
+    (library / "link").symlink_to("a/b")
+    link, way = str(library / "link"), str(library / "link" / ".." / "f")
+    seen = python(
+        f"import os; open({way!r}); open({way!r})\n"
+        f"os.unlink({link!r}); os.symlink({str(inside / 'b')!r}, {link!r})\n"
+        f"open({way!r})",
+        ignore=[library, *SYSTEM],
+    )
+    assert seen.reads == {"x/f"}
+
+
 def test_a_slash_at_the_end_follows_a_link(workspace: Path, python: Run) -> None:
     (workspace / "real").mkdir()
     (workspace / "link").symlink_to("real")

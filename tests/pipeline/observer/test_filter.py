@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from drystone.pipeline.observer.seccomp import HANDING_OVER, program
-from drystone.pipeline.observer.syscalls import LAST, MACHINES, UNSEEN, Machine
+from drystone.pipeline.observer.syscalls import LAST, LISTING, MACHINES, UNSEEN, Machine
 
 ALLOW, ASK, NOSYS = 0x7FFF0000, 0x7FC00000, 0x00050000 | 38
 I386, ARM, X32 = 0x40000003, 0x40000028, 0x40000000
@@ -51,7 +51,7 @@ def test_what_is_unknown_is_refused_and_never_let_through(machine: Machine) -> N
 
 
 @machines
-def test_four_calls_ask_not_in_every_form(machine: Machine) -> None:
+def test_five_calls_ask_not_in_every_form(machine: Machine) -> None:
     sendto, sendmsg, newfstatat, openat = (
         machine.numbers[name] for name in ("sendto", "sendmsg", "newfstatat", "openat")
     )
@@ -66,6 +66,9 @@ def test_four_calls_ask_not_in_every_form(machine: Machine) -> None:
     for number in (newfstatat, openat):
         assert answer(machine, number, UNSEEN & (2**64 - 1), 0x7F00, 0, 0) == ALLOW
         assert answer(machine, number, -100 & (2**64 - 1), 0x7F00, 0, 0) == ASK
+    getdents = machine.numbers["getdents64"]
+    assert answer(machine, getdents, 3, 0x7F00, LISTING) == ALLOW
+    assert {answer(machine, getdents, 3, 0x7F00, size) for size in (1024, 32768, 2**20)} == {ASK}
 
 
 HEADERS = {

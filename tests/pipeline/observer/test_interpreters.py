@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from drystone.pipeline.observer.interpreters import STARTUP, hastened
 from drystone.pipeline.observer.record import Scope
 
-from .conftest import ENVIRONMENT
+from .conftest import ENVIRONMENT, SYSTEM
 from .seen import Run
 
 TELL = (
@@ -73,6 +74,42 @@ def test_a_detour_through_the_interpreters_directories_hides_nothing(workspace: 
         sys.executable, "-B", "-c", f"import sys; sys.path.insert(0, '/usr/..{workspace}/lib'); import own"
     )
     assert seen.reads == {"lib/own.py"}
+
+
+LISTS = """
+import ctypes, glob, importlib.machinery, os, sys
+sys.path.insert(0, {directory!r})
+import odd_0
+finder = sys.path_importer_cache[{directory!r}]
+whole = finder._path_cache == {{".", "..", *os.listdir({directory!r})}}
+print(type(finder) is importlib.machinery.FileFinder, whole, len(finder._path_cache))
+"""
+
+
+@pytest.mark.parametrize("many", [1, 9000])
+def test_a_marked_listing_names_all_that_is_there(tmp_path: Path, look: Run, many: int) -> None:
+    # 9,000 such names need more than one call; one is no text
+    library = tmp_path / "lib" / "python"
+    library.mkdir(parents=True)
+    for number in range(many):
+        (library / f"odd_{number}.py").touch()
+    (library / os.fsdecode(b"na\xff\nme")).touch()
+    program = LISTS.format(directory=str(library))
+    seen = look(sys.executable, "-B", "-c", program, ignore=[library.parent, *SYSTEM])
+    assert seen.output.decode() == f"True True {many + 3}\n"
+
+
+def test_where_a_marked_listing_fails_the_plain_one_answers(tmp_path: Path, look: Run) -> None:
+    (tmp_path / "gone").mkdir()
+    program = (
+        "import ctypes, os, sys\n"
+        "inner = sys.modules['_frozen_importlib_external'].FileFinder._fill_cache.__closure__\n"
+        "names = next(c.cell_contents for c in inner if hasattr(c.cell_contents, 'names')).names\n"
+        f"fd = os.open({str(tmp_path / 'gone')!r}, os.O_RDONLY)\n"
+        f"os.rmdir({str(tmp_path / 'gone')!r})\n"
+        "print(names(fd))\n"
+    )
+    assert look(sys.executable, "-B", "-c", program).output == b"[]\n"
 
 
 def test_only_a_python_that_will_take_it_back_is_given_anything(tmp_path: Path) -> None:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG, S_ISUID
 
 from drystone.pipeline.observer import memory
 from drystone.pipeline.observer.memory import Memory
 from drystone.pipeline.observer.network import Services, beyond
-from drystone.pipeline.observer.paths import Found, Links, Resolver
+from drystone.pipeline.observer.paths import Found, Links, Resolver, below
 from drystone.pipeline.observer.record import Record
 from drystone.pipeline.observer.seccomp import ARGUMENT, Listener
 from drystone.pipeline.observer.syscalls import IMPORTS, Call
@@ -37,12 +36,14 @@ class Gone(Exception):
 class Calls:
     """One method per `Call.act`, taking the unpacked notification; with one path, the call and it as well."""
 
-    def __init__(self, record: Record, memory: Memory, listener: Listener, services: Services) -> None:
+    def __init__(
+        self, record: Record, memory: Memory, listener: Listener, services: Services, resolver: Resolver
+    ) -> None:
         self._record = record
         self._services = services
         self._memory = memory
         self._listener = listener
-        self._resolver = Resolver()
+        self._resolver = resolver
         # absolute spellings that cannot tell anything new until a name changes
         self._looked_up: set[bytes] = set()
         self._importing: set[int] = set()  # threads
@@ -281,9 +282,7 @@ class Calls:
         if flags & _RENAME_EXCHANGE and target.stat is not None:
             pairs.append((target, source))
         moves = [
-            (here.path + below, there.path + below, stat)
-            for here, there in pairs
-            for below, stat in _below(here)
+            (here.path + path, there.path + path, stat) for here, there in pairs for path, stat in below(here)
         ]
         for path, _, stat in moves:
             if not S_ISDIR(stat.st_mode):
@@ -365,24 +364,6 @@ def _is_empty(path: bytes) -> bool:
             return next(entries, None) is None
     except OSError:
         return False
-
-
-def _below(top: Found) -> Iterator[tuple[bytes, os.stat_result]]:
-    """Everything that moves with `top`, itself (as b"") first, each with its path behind that of `top`."""
-    waiting = [(b"", top.stat)]
-    while waiting:
-        below, stat = waiting.pop()
-        if stat is None:
-            continue
-        yield below, stat
-        if S_ISDIR(stat.st_mode):
-            try:
-                with os.scandir(top.path + below) as entries:
-                    waiting += [
-                        (below + b"/" + entry.name, entry.stat(follow_symlinks=False)) for entry in entries
-                    ]
-            except OSError:
-                continue
 
 
 def _head(path: bytes) -> bytes:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from stat import S_ISDIR, S_ISLNK
 from typing import NamedTuple
 
@@ -34,6 +35,14 @@ class Resolver:
     def forget(self) -> None:
         """Names have changed: what a directory's spelling led to may no longer hold."""
         self._directories = {b"": b""}
+
+    def is_below(self, path: bytes, prefixes: tuple[bytes, ...]) -> bool:
+        """Whether it is known that the last `..` of an absolute `path` leads to below one of `prefixes`.
+
+        False where nobody has looked there yet: `find` then meets the links on the way.
+        """
+        real = self._directories.get(path[: path.rfind(b"/..") + 3])
+        return real is not None and (real + b"/").startswith(prefixes)
 
     def find(self, path: bytes, follow: bool, links: Links) -> Found:
         """The file at an absolute `path`; `follow` says whether a link in the last place is followed.
@@ -101,3 +110,21 @@ class Resolver:
             self.forget()
         self._directories[path] = real
         return real, True
+
+
+def below(top: Found) -> Iterator[tuple[bytes, os.stat_result]]:
+    """Everything that moves with `top`, itself (as b"") first, each with its path behind that of `top`."""
+    waiting = [(b"", top.stat)]
+    while waiting:
+        path, stat = waiting.pop()
+        if stat is None:
+            continue
+        yield path, stat
+        if S_ISDIR(stat.st_mode):
+            try:
+                with os.scandir(top.path + path) as entries:
+                    waiting += [
+                        (path + b"/" + entry.name, entry.stat(follow_symlinks=False)) for entry in entries
+                    ]
+            except OSError:
+                continue

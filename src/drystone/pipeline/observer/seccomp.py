@@ -9,7 +9,7 @@ import fcntl
 import os
 import struct
 
-from drystone.pipeline.observer.syscalls import IO_URING_SETUP, LAST, UNSEEN, Machine
+from drystone.pipeline.observer.syscalls import IO_URING_SETUP, LAST, LISTING, UNSEEN, Machine
 
 Instruction = tuple[int, int, int, int]
 
@@ -53,15 +53,16 @@ def program(machine: Machine) -> list[Instruction]:
     """The filter as (code, jump if true, jump if false, constant).
 
     A foreign architecture, a number beyond the table (x32 included) and `io_uring_setup` get ENOSYS; the
-    calls of the table ask the listener; everything else is allowed. Four calls ask not in every form:
+    calls of the table ask the listener; everything else is allowed. Five calls ask not in every form:
     `sendto` when it names an address; `newfstatat` unless its flags are exactly AT_EMPTY_PATH, which is how a
     C library spells fstat; `sendmsg` unless with HANDING_OVER, or the listener could never leave its process;
-    `newfstatat` and `openat` unless marked UNSEEN.
+    `newfstatat` and `openat` unless marked UNSEEN; `getdents64` unless marked LISTING.
     """
-    sendto, sendmsg, newfstatat, openat = (
-        machine.numbers[name] for name in ("sendto", "sendmsg", "newfstatat", "openat")
-    )
-    asked = [number for number in machine.calls if number not in (sendto, sendmsg, newfstatat, openat)]
+    conditional = [
+        machine.numbers[name] for name in ("sendto", "sendmsg", "newfstatat", "openat", "getdents64")
+    ]
+    sendto, sendmsg, newfstatat, openat, getdents = conditional
+    asked = [number for number in machine.calls if number not in conditional]
     return [
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_EQUAL, 1, 0, machine.audit),
@@ -73,6 +74,7 @@ def program(machine: Machine) -> list[Instruction]:
         (_RETURN, 0, 0, _NOSYS),
         *_allowed_if(newfstatat, (0, UNSEEN), (3, _AT_EMPTY_PATH)),
         *_allowed_if(openat, (0, UNSEEN)),
+        *_allowed_if(getdents, (2, LISTING)),
         *_allowed_if(sendmsg, (2, HANDING_OVER)),
         (_EQUAL, 0, 6, sendto),
         (_LOAD, 0, 0, _argument(4)),

@@ -46,6 +46,10 @@ UNSEEN = -0x44524F50
 # order to import from it.
 IMPORTS = -0x44524F51
 
+# The size of the buffer with which such a Python lists a directory that nobody watches. No library asks for
+# as many bytes.
+LISTING = 0x40F50
+
 # What a filter answers with ENOSYS: a ring opens files behind every observer's back, and a call newer than
 # this table might. The x32 numbers lie beyond `LAST`, too.
 IO_URING_SETUP = 425

@@ -10,8 +10,14 @@ What brought this file here is taken back: the program finds its environment and
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any  # noqa: F401  in comments, which any Python can read
+
 _MARK = -0x44524F50  # syscalls.UNSEEN, which cannot be imported here
 _IMPORTS = -0x44524F51  # syscalls.IMPORTS
+_LISTING = 0x40F50  # syscalls.LISTING
+_ENCODING = sys.getfilesystemencoding()
 
 
 def _take_back():  # type: () -> tuple[str, ...]
@@ -43,6 +49,51 @@ def _content(fd):  # type: (int) -> bytes
         os.close(fd)
 
 
+class _Directories:
+    """Lists open directories with the mark, once the program itself has loaded what that takes: ctypes."""
+
+    def __init__(self):  # type: () -> None
+        numbers = {"x86_64": 217, "aarch64": 61} if sys.maxsize > 2**32 else {}
+        self._number = numbers.get(os.uname().machine)
+        self._buffers = []  # type: list[Any]
+        self._list = None  # type: Any
+
+    def names(self, fd):  # type: (int) -> list[str]
+        """As os.listdir; with the mark there may be `.` and `..` among them."""
+        if self._list is None and not self._load():
+            return os.listdir(fd)  # noqa: PTH208
+        names = []
+        buffer = self._buffers.pop() if self._buffers else bytearray(_LISTING)
+        while (size := self._list(fd, buffer)) > 0:
+            # struct linux_dirent64: inode, offset, length of the entry, type, name and its end
+            place = 0
+            while place < size:
+                names.append(buffer[place + 19 : buffer.index(0, place + 19)])
+                place += buffer[place + 16] | buffer[place + 17] << 8
+        self._buffers.append(buffer)
+        if size < 0:
+            os.lseek(fd, 0, os.SEEK_SET)
+            return os.listdir(fd)  # noqa: PTH208
+        return b"/".join(names).decode(_ENCODING, "surrogateescape").split("/")
+
+    def _load(self):  # type: () -> bool
+        """Whether the system call can be made directly."""
+        ctypes = sys.modules.get("ctypes")
+        number = self._number
+        if ctypes is None or number is None or not hasattr(ctypes, "c_int64"):  # which it defines last
+            return False
+        try:
+            call = ctypes.CDLL(None).syscall
+        except (AttributeError, OSError):
+            self._number = None
+            return False
+        call.argtypes = ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t
+        call.restype = ctypes.c_long
+        whole, address = ctypes.c_char * _LISTING, ctypes.addressof
+        self._list = lambda fd, buffer: call(number, fd, address(whole.from_buffer(buffer)), _LISTING)
+        return True
+
+
 def _mark(prefixes):  # type: (tuple[str, ...]) -> None
     """Let the import system ask for what lies below `prefixes` with the mark."""
     import _frozen_importlib_external as machinery
@@ -70,6 +121,7 @@ def _mark(prefixes):  # type: (tuple[str, ...]) -> None
             return read(self, path)
         return _content(marked_open(path, os.O_RDONLY | os.O_CLOEXEC))
 
+    directories = _Directories()
     plain_fill = machinery.FileFinder._fill_cache  # type: ignore[attr-defined]
 
     def marked_fill(self):  # type: (machinery.FileFinder) -> None
@@ -87,7 +139,7 @@ def _mark(prefixes):  # type: (tuple[str, ...]) -> None
             plain_fill(self)
             return
         try:
-            self._path_cache = set(os.listdir(fd))  # type: ignore[attr-defined]  # noqa: PTH208
+            self._path_cache = set(directories.names(fd))  # type: ignore[attr-defined]
         finally:
             os.close(fd)
 
