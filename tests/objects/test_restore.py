@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -135,9 +137,77 @@ def test_a_directory_of_absurd_depth_is_refused(store: ObjectStore, tmp_path: Pa
     assert not (tmp_path / "out").exists()
 
 
-def test_many_files_are_restored_by_several_threads_from_packs(store: ObjectStore, tmp_path: Path) -> None:
-    contents = {f"{number}": b"stone %d" % number for number in range(1500)}
-    build(tmp_path / "in", contents)
-    restore(store, store_path(store, tmp_path / "in"), tmp_path / "out")
-    assert seen(tmp_path / "out") == contents
+RESTORE = """
+import json, sys
+from pathlib import Path
+from drystone.objects.entry import Entry
+from drystone.objects.restore import restore
+from drystone.objects.store import ObjectStore
+objects, tree, size, out = sys.argv[1:]
+restore(ObjectStore(Path(objects)), Entry("in", "tree", tree, int(size)), Path(out))
+"""
+
+
+def restoring(store: ObjectStore, entry: Entry, path: Path) -> subprocess.Popen[bytes]:
+    """Another process that restores; one without threads, so that it may fork."""
+    words = [str(store.root), entry.object, str(entry.size), str(path)]
+    return subprocess.Popen([sys.executable, "-c", RESTORE, *words])
+
+
+@pytest.fixture
+def many(store: ObjectStore, tmp_path: Path) -> tuple[Node, Entry]:
+    """So many small files that several processes write them, some of them compressed."""
+    folders = {
+        f"{folder}": {f"{n}": b"stone %d %d " % (folder, n) * 9 for n in range(500)} for folder in range(10)
+    }
+    build(tmp_path / "in", folders)
+    return folders, store_path(store, tmp_path / "in")
+
+
+def test_many_files_are_restored_by_several_processes_from_packs(
+    store: ObjectStore, tmp_path: Path, many: tuple[Node, Entry]
+) -> None:
+    contents, entry = many
+    assert restoring(store, entry, tmp_path / "new").wait() == 0
+    assert seen(tmp_path / "new") == contents
+    for folder in (tmp_path / "new").iterdir():  # and into folders that are there
+        for number in range(0, 500, 2):
+            (folder / f"{number}").write_bytes(b"another")
+            (folder / f"{number + 1}").unlink()
+    assert restoring(store, entry, tmp_path / "new").wait() == 0
+    assert seen(tmp_path / "new") == contents
     assert list(store.loose.incoming.iterdir()) == []
+
+
+def test_a_new_folder_is_there_whole_or_not_at_all(
+    store: ObjectStore, tmp_path: Path, many: tuple[Node, Entry]
+) -> None:
+    contents, entry = many
+    process = restoring(store, entry, tmp_path / "new")
+    while not any(store.loose.incoming.rglob("3/400")):  # it is in the middle of it
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "new").exists()
+    assert restoring(store, entry, tmp_path / "new").wait() == 0
+    assert seen(tmp_path / "new") == contents
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_where_one_disk_is_mounted_twice_files_are_copied(
+    store: ObjectStore, folder: Path, tmp_path: Path
+) -> None:
+    """Both have one device number, and nothing can be renamed from one to the other."""
+    entry = store_path(store, folder)
+    other = tmp_path / "other"
+    other.mkdir()
+    if subprocess.run(["mount", "--bind", other, other], capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        restore(store, entry, other / "new")
+        assert seen(other / "new") == seen(folder)
+        (other / "new" / "a.csv").write_bytes(b"another")
+        restore(store, entry, other / "new")
+        assert seen(other / "new") == seen(folder)
+    finally:
+        subprocess.run(["umount", "--lazy", other], check=True)

@@ -12,7 +12,7 @@ from typing import NamedTuple, Self
 from blake3 import blake3
 
 from drystone.core.ids import OBJECT_PREFIX, digest_of, name_of
-from drystone.objects.atomic import copy_content, temporary, write_all
+from drystone.objects.atomic import copy_content, temporary
 from drystone.objects.compress import Squeezer
 from drystone.objects.hashing import SMALL, hash_descriptor
 from drystone.objects.listing import stamp
@@ -186,7 +186,7 @@ class Batch:
 
     def _append(self, digest: bytes, data: bytes) -> None:
         if len(data) > SMALL:
-            self._publish(name_of(digest), data)
+            self._loose.publish_bytes(name_of(digest), data)
             return
         if self._writer is None and len(self._few) < _FEW:
             self._few[digest] = data
@@ -202,13 +202,6 @@ class Batch:
         else:
             self._room().add(digest, len(data), frame, ZSTD)
 
-    def _publish(self, name: str, data: bytes) -> None:
-        def fill(descriptor: int) -> str:
-            write_all(descriptor, data)
-            return name
-
-        self._loose.publish(fill, lambda _name: False)
-
     def _room(self) -> PackFile:
         if self._writer is not None and self._writer.size >= FULL:
             self._close_pack()
@@ -221,7 +214,7 @@ class Batch:
         """Have everything in the store that was put so far."""
         few, self._few = self._few, {}
         for digest, data in few.items():
-            self._publish(name_of(digest), data)
+            self._loose.publish_bytes(name_of(digest), data)
         self._close_pack()
 
     def _close_pack(self) -> None:

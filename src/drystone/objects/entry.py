@@ -25,10 +25,14 @@ from drystone.core.ids import is_object_id
 Kind = Literal["file", "tree", "link"]
 
 HEADER = "# drystone tree 1"
+_KINDS: dict[str, Kind] = {"file": "file", "exec": "file", "link": "link", "tree": "tree"}
 _UNSAFE = re.compile("[\x00-\x20%\x7f\udc80-\udcff]")
 #: What a name may hold that must be looked at: to be escaped, or a dot or slash that leads elsewhere.
 _UNUSUAL = re.compile(rb"[\x00-\x09\x0b-\x20%/\x7f]|^$|^\.\.?$", re.MULTILINE)
 _ESCAPED = re.compile("(?:%[0-9A-F]{2})+")
+_LINE = re.compile(
+    "^(file|exec|link|tree) (b3:[0-9a-f]{64}) (0|[1-9][0-9]{0,18}) ([^\x00-\x20%/\x7f]+)$", re.MULTILINE
+)
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -143,9 +147,34 @@ def decode(data: bytes, *, of: str) -> tuple[Entry, ...]:
         Corrupt: it is not a tree object, is of a newer format, or has a name that must not be restored.
     """
     try:
-        header, *lines, end = data.decode().split("\n")
+        text = data.decode()
     except ValueError:
-        raise _bad(of, 1, "it is not a list of names") from None
+        text = ""
+    if "\n" not in text:
+        raise _bad(of, 1, "it is not a list of names")
+    return _usual(text) or _line_by_line(text, of)
+
+
+def _usual(text: str) -> tuple[Entry, ...]:
+    """The entries of a list without escapes, five times as fast as line by line; none if in any doubt."""
+    found = _LINE.findall(text)
+    names = [name for *_, name in found]
+    if (
+        not text.startswith(f"{HEADER}\n")
+        or not text.endswith("\n")
+        or text.count("\n") != len(found) + 1
+        or names != sorted(set(names))
+        or ".git" in text.lower()
+        or not {".", ".."}.isdisjoint(names)
+    ):
+        return ()
+    return tuple(
+        [Entry(name, _KINDS[word], content, int(size), word == "exec") for word, content, size, name in found]
+    )
+
+
+def _line_by_line(text: str, of: str) -> tuple[Entry, ...]:
+    header, *lines, end = text.split("\n")
     if header != HEADER:
         raise _bad(of, 1, f"a directory's list begins with `{HEADER}`")
     if end:
@@ -170,13 +199,8 @@ def word_of(kind: Kind, executable: bool) -> str:
 
 def kind_of(word: str) -> tuple[Kind, bool] | None:
     """The inverse of `word_of`; None for any other word."""
-    match word:
-        case "exec":
-            return "file", True
-        case "file" | "tree" | "link":
-            return word, False
-        case _:
-            return None
+    kind = _KINDS.get(word)
+    return None if kind is None else (kind, word == "exec")
 
 
 def _entry(line: str) -> Entry | None:

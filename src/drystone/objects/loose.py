@@ -11,7 +11,7 @@ from pathlib import Path
 
 from drystone.core.errors import NotFound
 from drystone.core.ids import OBJECT_PREFIX, is_object_id
-from drystone.objects.atomic import sweep, sync_directory, temporary
+from drystone.objects.atomic import sweep, sync_directory, temporary, write_all
 
 Failpoint = Callable[[str], None]
 
@@ -83,6 +83,19 @@ class Loose:
             self._failpoint("synced")
             self.settle(new, name)
             return name
+
+    def publish_bytes(self, name: str, data: bytes) -> None:
+        """Keeps `data` in a file of this name, its own, durably.
+
+        Raises:
+            OSError: it cannot be written; nothing of it is left.
+        """
+
+        def fill(descriptor: int) -> str:
+            write_all(descriptor, data)
+            return name
+
+        self.publish(fill, lambda _: False)
 
     def settle(self, new: Path, name: str) -> None:
         """Give a synced file its name."""

@@ -5,38 +5,35 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from drystone.core.errors import NotFound
-from drystone.core.ids import digest_of
+from drystone.core.ids import digest_of, name_of
+from drystone.core.parallel import spread
 from drystone.objects.atomic import explained, staging, sync_directory, sync_file_system, write_all
 from drystone.objects.entry import Entry, Kind
 from drystone.objects.hashing import SMALL, hash_path
 from drystone.objects.listing import UNKNOWN, Known, packed
 from drystone.objects.store import ObjectStore
-from drystone.objects.tree import read_tree, walk
+from drystone.objects.tree import walk
 
 _MISSING_SHOWN = 5
-_THREADS = 4
-_SHARE = 500  # files that one thread writes at a time
+_SHARE = 2000  # small files that are worth a process
 _SINGLY = 64  # up to so many files are made durable one by one: others may be writing far more
 
 
 class _Copy(NamedTuple):
-    """A file to be written."""
+    """A file to be written; `fresh` if its folder is new and seen by nobody yet."""
 
     entry: Entry
     path: str
+    fresh: bool
 
 
 def restore(store: ObjectStore, entry: Entry, path: Path, *, known: Known | None = None) -> None:
     """Makes `path` equal to `entry`, touching only what differs.
-
-    What is there and not in `entry` is deleted: ask first whether anybody needs it. No symbolic link
-    at or below `path` is followed; the folders above it are the caller's to judge. Each file is
-    replaced atomically, and nothing is touched unless the store has every object. All is durable in
-    the end.
 
     Args:
         store: where from.
@@ -46,24 +43,66 @@ def restore(store: ObjectStore, entry: Entry, path: Path, *, known: Known | None
 
     Raises:
         NotFound: the store lacks objects.
-        Corrupt: an object is damaged; what was restored before it stays.
-        WorkFailed: the disk is full.
-        ProjectInvalid: permission is missing.
+        Corrupt, WorkFailed, ProjectInvalid: as `Wanted.restore`.
     """
-    missing = [name for name, file in walk(store, entry) if not store.has(file.object)]
-    if missing:
+    wanted = Wanted(store, entry)
+    if missing := wanted.missing:
         raise NotFound(
             f"`{path.name}` cannot be restored: {len(missing)} of its objects are not in the local store",
             at=[str(path / name) for name in missing[:_MISSING_SHOWN]],
         )
-    work = _Restoring(store, known)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        work.prepare(entry, str(path))
-        work.copy()
-        work.sync(path)
-    except OSError as error:
-        raise explained(error, f"`{path.name}` cannot be restored", path) from error
+    wanted.restore(path, known=known)
+
+
+class Wanted:
+    """An entry and all that lies below it, looked up in the store before anything is touched.
+
+    Attributes:
+        missing: paths below it whose objects the store lacks.
+
+    Raises:
+        NotFound: the store lacks the list of a directory.
+        Corrupt: one is damaged.
+    """
+
+    def __init__(self, store: ObjectStore, entry: Entry) -> None:
+        self._store = store
+        self._entry = entry
+        self._trees: dict[str, tuple[Entry, ...]] = {}
+        files = [(path, file.object) for path, file in walk(store, entry, self._trees)]
+        unpacked = {name_of(digest) for digest in store.packs.without(digest_of(name) for _, name in files)}
+        lost = {name for name in unpacked if not store.has(name)}
+        self.missing = [path for path, name in files if name in lost] if lost else []
+
+    def restore(self, path: Path, *, known: Known | None = None) -> None:
+        """Makes `path` equal to the entry, touching only what differs.
+
+        What is there and not in the entry is deleted: ask first whether anybody needs it. No symbolic link
+        at or below `path` is followed; the folders above it are the caller's to judge. Each file is
+        replaced atomically, each new folder appears whole, and all is durable in the end.
+
+        Args:
+            path: where to.
+            known: what is known of the files that are there.
+
+        Raises:
+            NotFound, Corrupt: an object is missing or damaged; what was restored before it stays.
+            WorkFailed: the disk is full.
+            ProjectInvalid: permission is missing.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._store.loose.prepare()
+            with staging(self._store.loose.incoming) as folder:
+                apart = os.lstat(folder).st_dev != os.lstat(path.parent).st_dev
+                try:
+                    _Restoring(self._store, self._trees, known, str(folder), apart).run(self._entry, path)
+                except OSError as error:
+                    if apart or error.errno != errno.EXDEV:  # two mounts of one file system
+                        raise
+                    _Restoring(self._store, self._trees, known, str(folder), True).run(self._entry, path)
+        except OSError as error:
+            raise explained(error, f"`{path.name}` cannot be restored", path) from error
 
 
 def remove(path: Path) -> None:
@@ -81,15 +120,44 @@ def remove(path: Path) -> None:
 
 
 class _Restoring:
-    """First folders, links and deletions, then all files."""
+    """First folders, links and deletions, then all files, then the new folders' names.
 
-    def __init__(self, store: ObjectStore, known: Known | None) -> None:
+    Args:
+        store: where from.
+        trees: what is in each folder, by the id of its list.
+        known: what is known of the files that are there.
+        stage: a folder for what is in the making.
+        apart: whether nothing can be renamed from there to where it belongs.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        trees: dict[str, tuple[Entry, ...]],
+        known: Known | None,
+        stage: str,
+        apart: bool,
+    ) -> None:
         self._store = store
+        self._trees = trees
         self._known = known
+        self._stage = stage
+        self._apart = apart
         self._copies: list[_Copy] = []
         self._folders: set[str] = set()
+        self._new: dict[str, str] = {}  # where a new folder is made -> where it belongs
 
-    def prepare(self, entry: Entry, path: str) -> None:
+    def run(self, entry: Entry, path: Path) -> None:
+        """All of it."""
+        self._prepare(entry, str(path))
+        self._copy()
+        self._sync(path)
+        for new, home in self._new.items():
+            os.rename(new, home)  # noqa: PTH104
+        for folder in {os.path.dirname(home) for home in self._new.values()}:  # noqa: PTH120
+            sync_directory(Path(folder))
+
+    def _prepare(self, entry: Entry, path: str) -> None:
         """Makes a path equal to an entry but for the files to be copied, which are noted."""
         try:
             status = os.lstat(path)
@@ -107,26 +175,49 @@ class _Restoring:
             self._remove(path, present)
             present = status = None
         if entry.kind == "tree":
-            self._folder(entry, path, fresh=present is None)
+            if present is None:
+                self._new_folder(entry, path)
+            else:
+                self._folder(entry, path)
         elif entry.kind == "link":
             self._link(entry, path, present)
         elif status is None or present != "file" or not _holds(path, status, entry, known):
-            self._copies.append(_Copy(entry, path))
+            self._copies.append(_Copy(entry, path, fresh=False))
         elif bool(status.st_mode & stat.S_IXUSR) != entry.executable:
             _set_executable(path, status.st_mode, entry.executable)
 
-    def _folder(self, entry: Entry, path: str, *, fresh: bool) -> None:
-        below = read_tree(self._store, entry.object)
-        statuses: dict[str, os.stat_result] = {}
-        if fresh:
+    def _new_folder(self, entry: Entry, path: str) -> None:
+        """A folder where nothing is: made aside and renamed in the end, so that it appears whole."""
+        if self._apart:
             self._touch(path)
             os.mkdir(path)  # noqa: PTH102  paths here are text: there may be a million
-        else:
-            with os.scandir(path) as items:
-                statuses = {item.name: item.stat(follow_symlinks=False) for item in items}
-            wanted = {child.name for child in below}
-            for name in [name for name in statuses if name not in wanted]:
-                self._remove(f"{path}/{name}", _kind(statuses[name]))
+            for child in self._trees[entry.object]:
+                self._one(child, f"{path}/{child.name}", None, None)
+            return
+        new = f"{self._stage}/{len(self._new)}"
+        self._new[new] = path
+        self._fill(entry, new)
+
+    def _fill(self, entry: Entry, path: str) -> None:
+        os.mkdir(path)  # noqa: PTH102
+        self._folders.add(path)
+        for child in self._trees[entry.object]:
+            below = f"{path}/{child.name}"
+            if child.kind == "tree":
+                self._fill(child, below)
+            elif child.kind == "link":
+                self._link(child, below, None)
+            else:
+                self._copies.append(_Copy(child, below, fresh=True))
+
+    def _folder(self, entry: Entry, path: str) -> None:
+        """A folder that is there: what is too much goes, what differs is noted."""
+        below = self._trees[entry.object]
+        with os.scandir(path) as items:
+            statuses = {item.name: item.stat(follow_symlinks=False) for item in items}
+        wanted = {child.name for child in below}
+        for name in [name for name in statuses if name not in wanted]:
+            self._remove(f"{path}/{name}", _kind(statuses[name]))
         listing = self._known.recall(os.fsencode(path)) if self._known is not None and statuses else None
         known = listing.known() if listing else {}
         for child in below:
@@ -151,30 +242,17 @@ class _Restoring:
         """Note that a name was made, changed or removed."""
         self._folders.add(os.path.dirname(path))  # noqa: PTH120
 
-    def copy(self) -> None:
+    def _copy(self) -> None:
         """Writes the files that differ."""
-        if not self._copies:
-            return
         for copy in self._copies:
-            self._touch(copy.path)
-        small = [copy for copy in self._copies if copy.entry.size <= SMALL]
-        self._store.loose.prepare()
-        with staging(self._store.loose.incoming) as folder:
-            shares = [small[at : at + _SHARE] for at in range(0, len(small), _SHARE)]
-            if len(shares) < 2:
-                for number, share in enumerate(shares):
-                    self._write_all(share, f"{folder}/{number}")
-            else:
-                from concurrent.futures import ThreadPoolExecutor  # 10 ms that few files need not pay
-
-                with ThreadPoolExecutor(_THREADS) as pool:
-                    names = [f"{folder}/{number}" for number in range(len(shares))]
-                    list(pool.map(self._write_all, shares, names))
-        for entry, path in self._copies:
+            if not copy.fresh:
+                self._touch(copy.path)
+        spread(self._write_all, [copy for copy in self._copies if copy.entry.size <= SMALL], least=_SHARE)
+        for entry, path, _ in self._copies:
             if entry.size > SMALL:
                 self._store.copy_to(entry.object, Path(path), executable=entry.executable)
 
-    def sync(self, path: Path) -> None:
+    def _sync(self, path: Path) -> None:
         """Make all of it durable: folder by folder, or all at once where it is much."""
         if self._is_much:
             sync_file_system(path.parent)
@@ -187,11 +265,13 @@ class _Restoring:
     def _is_much(self) -> bool:
         return len(self._copies) > _SINGLY or len(self._folders) > _SINGLY
 
-    def _write_all(self, copies: list[_Copy], new: str) -> None:
+    def _write_all(self, copies: Sequence[_Copy]) -> None:
         """Small files: each appears whole, all become durable together in the end."""
-        for entry, path in copies:
-            data = self._store.read(entry.object)
+        aside = f"{self._stage}/{os.getpid()}.new"
+        for entry, path, fresh in copies:
+            new = path if fresh else aside
             mode = 0o777 if entry.executable else 0o666
+            data = self._store.read(entry.object)
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
             try:
                 write_all(descriptor, data)
@@ -199,13 +279,17 @@ class _Restoring:
                     os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            try:
-                os.rename(new, path)  # noqa: PTH104
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                os.unlink(new)  # noqa: PTH108
-                self._store.copy_to(entry.object, Path(path), executable=entry.executable)
+            if not fresh:
+                self._rename(new, entry, path)
+
+    def _rename(self, new: str, entry: Entry, path: str) -> None:
+        try:
+            os.rename(new, path)  # noqa: PTH104
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            os.unlink(new)  # noqa: PTH108
+            self._store.copy_to(entry.object, Path(path), executable=entry.executable)
 
 
 def _remove(path: str, kind: Kind | None) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from drystone.core.clock import Clock, SystemClock
-from drystone.core.errors import Conflict, Corrupt, NotFound, UsageError
+from drystone.core.errors import Conflict, Corrupt, DrystoneError, NotFound, UsageError
 from drystone.core.ids import digest_of, is_object_id, name_of, short
 from drystone.objects.atomic import copy_content, explained, sync_directory, temporary, write_all
 from drystone.objects.hashing import SMALL, hash_bytes, hash_descriptor, read_up_to
@@ -110,7 +110,7 @@ class ObjectStore:
         name = hash_bytes(data)
         with self.writing():
             if not self._holds(name):
-                self.loose.publish(lambda descriptor: self._write(descriptor, data, name), self._holds)
+                self.loose.publish_bytes(name, data)
             self.sharing.hold(name)
         return name
 
@@ -152,7 +152,7 @@ class ObjectStore:
         with self._opened(object_id) as descriptor, self._explaining_reading(object_id):
             data = read_up_to(descriptor, os.fstat(descriptor).st_size)
             self._check(object_id, hash_bytes(data), descriptor)
-            return data
+        return data
 
     def open(self, object_id: str) -> BinaryIO:
         """A file object over the object's bytes, all of which were verified before it is handed out.
@@ -232,9 +232,7 @@ class ObjectStore:
             if data is None:
                 self.verify(object_id)
             elif not self.loose.path(object_id).is_file():
-                self.loose.publish(
-                    lambda descriptor: self._write(descriptor, data, object_id), lambda _: False
-                )
+                self.loose.publish_bytes(object_id, data)
             self.sharing.hold(object_id)
         return self.loose.path(object_id)
 
@@ -259,8 +257,7 @@ class ObjectStore:
             raise UsageError(f"`{path.name}` is not a regular file", at=str(path))
 
         def changed() -> bool:
-            after = os.fstat(descriptor)
-            return stamp(before) != stamp(after)
+            return stamp(before) != stamp(os.fstat(descriptor))
 
         if before.st_size <= SMALL:
             data = read_up_to(descriptor, SMALL + 1)
@@ -277,10 +274,6 @@ class ObjectStore:
             if name is not None:
                 self.sharing.hold(name)
             return name
-
-    def _write(self, descriptor: int, data: bytes, name: str) -> str:
-        write_all(descriptor, data)
-        return name
 
     def _holds(self, name: str) -> bool:
         """Whether the object is here and whole: what is put again heals what was damaged meanwhile."""
@@ -314,8 +307,10 @@ class ObjectStore:
     def _packed(self, name: str) -> Stored | None:
         if not is_object_id(name):
             raise NotFound(f"not an object id: `{name}`")
-        with self._explaining_reading(name):
+        try:
             return self.packs.find(digest_of(name))
+        except OSError as error:
+            raise self._unreadable(name, error) from error
 
     def _unpacked(self, name: str) -> bytes | None:
         """The verified bytes of an object that is in a pack; None if it is in none.
@@ -323,24 +318,23 @@ class ObjectStore:
         Raises:
             Corrupt: it was in packs and in no file, and damaged in all of them.
         """
-        digest, error = None, None
-        if self._packed(name) is None and self.loose.path(name).is_file():
-            return None
+        damage = None
         while found := self._packed(name):
-            digest = digest or digest_of(name)
-            with self._explaining_reading(name):
-                try:
-                    stored = found.pack.stored(found.place)
-                except FileNotFoundError:  # its entries may be in another one now
-                    self.packs.lose(found.pack)
-                    continue
+            digest = digest_of(name)
+            try:
+                stored = found.pack.stored(found.place)
+            except FileNotFoundError:  # its entries may be in another one now
+                self.packs.lose(found.pack)
+                continue
+            except OSError as error:
+                raise self._unreadable(name, error) from error
             data = decoded(digest, found.place, stored)
             if data is not None:
                 return data
             found.pack.note_damage(digest)
-            error = self._damaged(name, self.quarantine.copy(name, stored) or found.pack.path)
-        if error is not None and not self.loose.path(name).is_file():
-            raise error
+            damage = self._damaged(name, self.quarantine.copy(name, stored) or found.pack.path)
+        if damage is not None and not self.loose.path(name).is_file():
+            raise damage
         return None
 
     @contextmanager
@@ -360,7 +354,10 @@ class ObjectStore:
         try:
             yield
         except OSError as error:
-            raise explained(error, f"object `{short(name)}` cannot be read", self.loose.path(name)) from error
+            raise self._unreadable(name, error) from error
+
+    def _unreadable(self, name: str, error: OSError) -> DrystoneError:
+        return explained(error, f"object `{short(name)}` cannot be read", self.loose.path(name))
 
     def _place(self, name: str, destination: Path, folder: Path, executable: bool) -> None:
         data = self._unpacked(name)

@@ -57,10 +57,17 @@ def read_tree(reader: Reader, tree_id: str) -> tuple[Entry, ...]:
     return decode(reader.read(tree_id), of=f"object `{short(tree_id)}`")
 
 
-def walk(reader: Reader, entry: Entry) -> Iterator[tuple[str, Entry]]:
+def walk(
+    reader: Reader, entry: Entry, trees: dict[str, tuple[Entry, ...]] | None = None
+) -> Iterator[tuple[str, Entry]]:
     """All files and links of an entry with their posix paths relative to it, depth first by name.
 
     A file or link gives itself with the path "". Empty directories give nothing.
+
+    Args:
+        reader: gives the lists of directories.
+        entry: where to begin.
+        trees: receives what each list holds, by its id.
 
     Raises:
         NotFound, Corrupt: as `read_tree`.
@@ -76,4 +83,6 @@ def walk(reader: Reader, entry: Entry) -> Iterator[tuple[str, Entry]]:
             raise UsageError(f"`{entry.name}` has more than {DEEPEST} folders inside each other")
         prefix = f"{path}/" if path else ""
         below = read_tree(reader, here.object)
+        if trees is not None:
+            trees[here.object] = below
         pending.extend((prefix + child.name, child, depth + 1) for child in reversed(below))

@@ -12,7 +12,7 @@ from drystone.core.errors import Conflict, NotFound
 from drystone.core.ids import short
 from drystone.objects.entry import Entry
 from drystone.objects.intake import store_path
-from drystone.objects.restore import restore
+from drystone.objects.restore import Wanted
 from drystone.objects.tree import Memory, walk
 from drystone.workspace.diff import is_within, not_tracked
 from drystone.workspace.lockfile import LockedPath
@@ -82,13 +82,13 @@ def checkout(
     names = selected(workspace, paths, locked)
     plans = [_plan(workspace, name, locked[name].entry(name)) for name in names]
     todo = [plan for plan in plans if plan.present is None or not _equal(plan.present, plan.wanted)]
-    _need_objects(workspace, todo)
+    contents = _need_objects(workspace, todo)
     if not force:
         _refuse_unsaved(todo)
     saved = tuple(Saved(path, name) for plan in todo for path, name in plan.unsaved)
     if not dry_run:
-        for plan in todo:
-            _carry_out(workspace, plan)
+        for plan, content in zip(todo, contents, strict=True):
+            _carry_out(workspace, plan, content)
         workspace.operations.record("checkout", files=tuple(_change(plan) for plan in todo))
     restored = tuple(plan.path for plan in todo)
     return CheckedOut(restored, tuple(name for name in names if name not in restored), saved)
@@ -135,11 +135,14 @@ def _equal(present: Entry, wanted: Entry) -> bool:
     return LockedPath.of(present) == LockedPath.of(wanted)
 
 
-def _need_objects(workspace: Workspace, plans: Sequence[_Plan]) -> None:
+def _need_objects(workspace: Workspace, plans: Sequence[_Plan]) -> list[Wanted]:
+    """What is to be restored, all of which the store has."""
+    contents = []
     for plan in plans:
         try:
-            files = walk(workspace.store, plan.wanted)
-            missing = [name for name, file in files if not workspace.store.has(file.object)]
+            content = Wanted(workspace.store, plan.wanted)
+            missing = content.missing
+            contents.append(content)
         except NotFound:
             missing = [""]
         if missing:
@@ -149,6 +152,7 @@ def _need_objects(workspace: Workspace, plans: Sequence[_Plan]) -> None:
                 at=[f"{plan.path}/{name}" for name in missing[:_SHOWN] if name],
                 hints=["make what steps write again with `drystone run`"],
             )
+    return contents
 
 
 def _refuse_unsaved(plans: Sequence[_Plan]) -> None:
@@ -172,8 +176,8 @@ def _change(plan: _Plan) -> Change:
     return Change(plan.path, before, LockedPath.of(plan.wanted))
 
 
-def _carry_out(workspace: Workspace, plan: _Plan) -> None:
+def _carry_out(workspace: Workspace, plan: _Plan, content: Wanted) -> None:
     place = workspace.place(plan.path)
     if plan.present is not None:  # also what was saved when this was planned: it may have changed since
         store_path(workspace.store, place, known=workspace.stat_index)
-    restore(workspace.store, plan.wanted, place, known=workspace.stat_index)
+    content.restore(place, known=workspace.stat_index)
