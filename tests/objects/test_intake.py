@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given, settings
 
 from drystone.core.errors import Conflict, Corrupt, NotFound, UsageError
+from drystone.core.parallel import processors
 from drystone.objects.entry import HEADER, Entry
 from drystone.objects.hashing import hash_bytes
-from drystone.objects.intake import identify_path, store_path
+from drystone.objects.intake import _SHARE, identify_path, store_path
 from drystone.objects.restore import restore
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import Memory, read_tree, walk
 
+from .apart import storing
 from .trees import Node, Remembered, build, nodes, opened, seen
 
 
@@ -188,3 +190,46 @@ def test_a_folder_that_changes_before_its_list_is_asked_for_is_a_conflict(folder
 def test_what_was_found_is_relied_on_while_the_process_lives(store: ObjectStore, folder: Path) -> None:
     entry = store_path(store, folder)
     assert entry.object in ObjectStore(store.root).sharing.living().objects
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """So many files that several processes store them; each content is in both halves."""
+    folders: dict[str, Node] = {
+        f"{folder:02}": {f"{n}": b"stone %d %d" % (folder % 9, n) for n in range(250)} for folder in range(18)
+    }
+    build(tmp_path / "many", folders)
+    return tmp_path / "many"
+
+
+def test_many_files_are_stored_by_several_processes_and_what_both_have_once(
+    store: ObjectStore, many: Path
+) -> None:
+    expected = identify_path(many)
+    assert storing(store, many).done().out == expected.object
+    packs = list(store.packs)
+    assert len(packs) == min(processors(), 18 // _SHARE)
+    unique = 9 * 250 + 9 + 1
+    assert unique == len(set(store)) <= sum(len(pack.index) for pack in packs) < 1.02 * unique
+    for name in store:
+        store.verify(name)
+
+
+@pytest.mark.skipif(processors() < 2, reason="needs two processors")
+@pytest.mark.parametrize("dies", ["helper", "first"])
+def test_a_killed_process_leaves_no_list_of_what_is_not_there(
+    store: ObjectStore, many: Path, dies: str
+) -> None:
+    expected = identify_path(many)
+    killed = storing(store, many, dies).done()
+    assert killed.code != 0
+    if dies == "helper":
+        assert "a process that did part of the work ended before it was done" in killed.err
+    for name in store:
+        if store.read(name).startswith(HEADER.encode()):
+            for _, file in walk(store, Entry("", "tree", name, 0)):
+                assert store.has(file.object)
+    assert storing(store, many).done().out == expected.object
+    for _, file in walk(store, expected):
+        store.verify(file.object)
+    assert list(store.loose.incoming.iterdir()) == []

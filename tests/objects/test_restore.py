@@ -4,7 +4,6 @@ import os
 import shutil
 import stat
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from drystone.objects.intake import identify_path, store_path
 from drystone.objects.restore import restore
 from drystone.objects.store import ObjectStore
 
+from .apart import restoring
 from .trees import Node, build, nodes, seen
 
 
@@ -137,23 +137,6 @@ def test_a_directory_of_absurd_depth_is_refused(store: ObjectStore, tmp_path: Pa
     assert not (tmp_path / "out").exists()
 
 
-RESTORE = """
-import json, sys
-from pathlib import Path
-from drystone.objects.entry import Entry
-from drystone.objects.restore import restore
-from drystone.objects.store import ObjectStore
-objects, tree, size, out = sys.argv[1:]
-restore(ObjectStore(Path(objects)), Entry("in", "tree", tree, int(size)), Path(out))
-"""
-
-
-def restoring(store: ObjectStore, entry: Entry, path: Path) -> subprocess.Popen[bytes]:
-    """Another process that restores; one without threads, so that it may fork."""
-    words = [str(store.root), entry.object, str(entry.size), str(path)]
-    return subprocess.Popen([sys.executable, "-c", RESTORE, *words])
-
-
 @pytest.fixture
 def many(store: ObjectStore, tmp_path: Path) -> tuple[Node, Entry]:
     """So many small files that several processes write them, some of them compressed."""
@@ -168,13 +151,13 @@ def test_many_files_are_restored_by_several_processes_from_packs(
     store: ObjectStore, tmp_path: Path, many: tuple[Node, Entry]
 ) -> None:
     contents, entry = many
-    assert restoring(store, entry, tmp_path / "new").wait() == 0
+    assert restoring(store, entry, tmp_path / "new").done().code == 0
     assert seen(tmp_path / "new") == contents
     for folder in (tmp_path / "new").iterdir():  # and into folders that are there
         for number in range(0, 500, 2):
             (folder / f"{number}").write_bytes(b"another")
             (folder / f"{number + 1}").unlink()
-    assert restoring(store, entry, tmp_path / "new").wait() == 0
+    assert restoring(store, entry, tmp_path / "new").done().code == 0
     assert seen(tmp_path / "new") == contents
     assert list(store.loose.incoming.iterdir()) == []
 
@@ -187,9 +170,9 @@ def test_a_new_folder_is_there_whole_or_not_at_all(
     while not any(store.loose.incoming.rglob("3/400")):  # it is in the middle of it
         assert process.poll() is None
     process.kill()
-    process.wait()
+    assert process.done().code < 0
     assert not (tmp_path / "new").exists()
-    assert restoring(store, entry, tmp_path / "new").wait() == 0
+    assert restoring(store, entry, tmp_path / "new").done().code == 0
     assert seen(tmp_path / "new") == contents
 
 

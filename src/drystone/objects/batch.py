@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -13,9 +12,10 @@ from blake3 import blake3
 
 from drystone.core.ids import OBJECT_PREFIX, digest_of, name_of
 from drystone.objects.atomic import copy_content, temporary
+from drystone.objects.claims import Claims
 from drystone.objects.compress import Squeezer
 from drystone.objects.hashing import SMALL, hash_descriptor
-from drystone.objects.listing import stamp
+from drystone.objects.listing import packed, size_in
 from drystone.objects.loose import Loose
 from drystone.objects.pack import RAW, ZSTD
 from drystone.objects.packs import FULL, PackFile, Packs, publish
@@ -68,6 +68,7 @@ class Batch:
         self._large: set[str] = set()
         self._known: set[bytes] = set()
         self._names: dict[str, frozenset[str]] = {}
+        self._claims: Claims | None = None
         packs.refresh()
 
     def __enter__(self) -> Self:
@@ -93,7 +94,7 @@ class Batch:
             last: keep it back until everything else is in the store, as befits the list of a directory.
         """
         digest = blake3(data).digest()
-        if digest in self._known:
+        if digest in self._known or (self._claims is not None and not self._claims.claim(digest)):
             return digest
         self._known.add(digest)
         if not self._has(digest):
@@ -109,12 +110,12 @@ class Batch:
             self._known.add(digest)
             self._room().add(digest, size, stored, encoding)
 
-    def put_file(self, path: bytes, before: os.stat_result) -> tuple[bytes, os.stat_result] | None:
-        """Stores a file; its digest and its `stat` afterwards. None if it changed meanwhile.
+    def put_file(self, path: bytes, before: bytes) -> tuple[bytes, bytes] | None:
+        """Stores a file; its digest and its stamp. None if it is not, or no longer, as it was found.
 
         Args:
             path: the file.
-            before: its `lstat` as it was found.
+            before: its packed stamp as it was found.
 
         Raises:
             OSError: it cannot be read, or not be stored.
@@ -123,18 +124,39 @@ class Batch:
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
         descriptor = os.open(path, flags)
         try:
-            if before.st_size > SMALL:
+            size = size_in(before)
+            if size > SMALL:
                 return self._take_large(descriptor, before)
-            data = os.read(descriptor, before.st_size + 1)
-            after = os.fstat(descriptor)
-            if len(data) != before.st_size or stamp(before) != stamp(after):
+            data = os.read(descriptor, size + 1)
+            if len(data) != size or packed(os.fstat(descriptor)) != before:
                 return None
-            return self.put(data), after
+            return self.put(data), before
         finally:
             os.close(descriptor)
 
-    def _take_large(self, source: int, before: os.stat_result) -> tuple[bytes, os.stat_result] | None:
-        if not stat.S_ISREG(os.fstat(source).st_mode):
+    @contextmanager
+    def shared(self) -> Iterator[Callable[[], AbstractContextManager[Batch]]]:
+        """For work that forked processes share: gives what gives each its own batch, and here this one.
+
+        What a process puts is in the store when its own block ends. What several put is stored once, most
+        of the time.
+        """
+        home, self._claims = os.getpid(), Claims()
+
+        def own() -> AbstractContextManager[Batch]:
+            if os.getpid() == home:
+                return nullcontext(self)
+            batch = Batch(self._loose, self._packs, self._holds, self._failpoint, self.hold)
+            batch._claims = self._claims
+            return batch
+
+        try:
+            yield own
+        finally:
+            self._claims = None
+
+    def _take_large(self, source: int, before: bytes) -> tuple[bytes, bytes] | None:
+        if packed(os.fstat(source)) != before:
             return None
         self._loose.prepare()
         with ExitStack() as held:
@@ -143,16 +165,15 @@ class Batch:
             copy_content(source, descriptor)
             # the copy is hashed, not the file: what gets the name is what was hashed
             name, _ = hash_descriptor(descriptor)
-            after = os.fstat(source)
             self._failpoint("written")
-            if stamp(before) != stamp(after):
+            if packed(os.fstat(source)) != before:
                 return None
             if name not in self._large and not self._holds(name):
                 self._large.add(name)
                 self._waiting.append(_Waiting(name, descriptor, path, held.pop_all()))
         if len(self._waiting) == _OPEN_FILES:
             self._settle()
-        return digest_of(name), after
+        return digest_of(name), before
 
     def _settle(self) -> None:
         """Make the large objects durable: disks sync many files at once."""

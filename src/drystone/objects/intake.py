@@ -1,50 +1,58 @@
 """Files and directories to objects.
 
 A folder that is as it was costs one look at each of its files and one comparison: its listing is
-remembered with the digests, and so is the digest of its list.
+remembered with the digests, and so is the digest of its list. First all folders are looked at; then the
+files that may have changed are read, by several processes where there are many; then the lists of the
+folders are made, from the innermost outwards.
 """
 
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 from blake3 import blake3
 
 from drystone.core.errors import Conflict, NotFound, UsageError
 from drystone.core.ids import name_of
+from drystone.core.parallel import spread
 from drystone.objects.atomic import explained
 from drystone.objects.batch import Batch
-from drystone.objects.entry import Entry, Kind, encode_lines
+from drystone.objects.entry import Entry, Kind
 from drystone.objects.hashing import hash_path
 from drystone.objects.listing import (
     DIGEST,
     EXECUTABLE,
-    FILE,
     FOLDER,
     LINK,
     STAMP,
     UNKNOWN,
     Known,
     Listing,
+    encode_folder,
     is_settled,
     listing_of,
     packed,
+    size_in,
     unpacked,
 )
-from drystone.objects.listing import stamp as stamp_of
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import DEEPEST, Memory
 
 _ATTEMPTS = 3
-_WORDS = {FILE: b"file", EXECUTABLE: b"exec", LINK: b"link", FOLDER: b"tree"}
 
-#: Gives a file's digest and its `stat` afterwards; None if it changed meanwhile.
-Take = Callable[[bytes, os.stat_result], tuple[bytes, os.stat_result] | None]
+_CHUNK = 250  # files that one process takes at a time
+_SHARE = 8  # chunks that are worth a process
+
+#: Gives a file's digest and its stamp afterwards; None if it is not, or was not all the time, as the stamp
+#: that is given says.
+Take = Callable[[bytes, bytes], tuple[bytes, bytes] | None]
 
 
 class _Found(NamedTuple):
@@ -52,6 +60,40 @@ class _Found(NamedTuple):
 
     digest: bytes
     size: int
+
+
+class _Changed(msgspec.Struct):
+    """A folder whose list must be made: something in it may have changed.
+
+    Attributes:
+        path: where it is.
+        names: of all in it, sorted.
+        stamps: for each name.
+        digests: for each name, once it is known.
+        below: folders and links in it, by their places.
+        before: what was known of it.
+        looked_at: when, by the file system's clock.
+        wanted: the places of the files that are to be read.
+        found: what it is, in the end.
+    """
+
+    path: bytes
+    names: list[bytes]
+    stamps: list[bytes]
+    digests: list[bytes]
+    below: dict[int, _Found | _Changed]
+    before: Listing | None
+    looked_at: int
+    wanted: list[int] = []
+    found: _Found | None = None
+
+
+class _Chunk(NamedTuple):
+    """Files of one folder: the folder's number and a range of its `wanted`."""
+
+    folder: int
+    start: int
+    end: int
 
 
 def store_path(store: ObjectStore, path: Path, *, known: Known | None = None) -> Entry:
@@ -70,7 +112,7 @@ def store_path(store: ObjectStore, path: Path, *, known: Known | None = None) ->
         WorkFailed: the disk is full.
     """
     with store.batch() as batch:
-        entry = _Intake(path, known, batch.put_file, batch=batch, store=store).take()
+        entry = _Intake(path, known, batch=batch, store=store).take()
         # Much of it may have been here before: nobody takes it away until whoever asked refers to it.
         batch.hold(entry.object)
         return entry
@@ -87,7 +129,7 @@ def identify_path(path: Path, *, known: Known | None = None, trees: Memory | Non
     Raises:
         NotFound, Conflict, UsageError, ProjectInvalid: as `store_path`.
     """
-    return _Intake(path, known, _hash, trees=trees).take()
+    return _Intake(path, known, trees=trees).take()
 
 
 class _Intake:
@@ -97,7 +139,6 @@ class _Intake:
         self,
         path: Path,
         known: Known | None,
-        take: Take,
         *,
         batch: Batch | None = None,
         store: ObjectStore | None = None,
@@ -105,8 +146,9 @@ class _Intake:
     ) -> None:
         self._path = path
         self._known = known
-        self._take = take
         self._batch = batch
+        self._take: Take = batch.put_file if batch is not None else _hash
+        self._changed: list[_Changed] = []
         self._store = store
         self._trees = trees
         # Where something was damaged or lost before, nothing is taken to be here because its list is.
@@ -124,16 +166,17 @@ class _Intake:
 
     def _take_once(self) -> Entry:
         path = os.fsencode(self._path)
+        self._changed = []
         try:
-            status = os.lstat(path)
-            stamp = self._stamp(path, status)
+            stamp = self._stamp(path, os.lstat(path))
             kind = stamp[-1]
             if kind == FOLDER:
                 found = self._folder(path, 0)
+                found = self._made() if isinstance(found, _Changed) else found
             elif kind == LINK:
                 found = self._link(path)
             else:
-                found, status = self._single(path, status, stamp)
+                found, stamp = self._single(path, stamp)
         except FileNotFoundError:
             if not os.path.lexists(path):
                 raise NotFound(f"there is no `{self._path.name}`", at=str(self._path)) from None
@@ -145,31 +188,30 @@ class _Intake:
                 error, f"`{self._path.name}` cannot be read", Path(os.fsdecode(error.filename))
             ) from error
         word: Kind = "tree" if kind == FOLDER else "link" if kind == LINK else "file"
-        executable = word == "file" and bool(status.st_mode & stat.S_IXUSR)
-        return Entry(self._path.name, word, name_of(found.digest), found.size, executable)
+        return Entry(self._path.name, word, name_of(found.digest), found.size, stamp[-1] == EXECUTABLE)
 
-    def _single(self, path: bytes, status: os.stat_result, stamp: bytes) -> tuple[_Found, os.stat_result]:
+    def _single(self, path: bytes, stamp: bytes) -> tuple[_Found, bytes]:
         folder, name = os.path.split(path)
         before = self._known.recall(folder) if self._known is not None else None
         at_hand = before.find(name) if before else None
         if at_hand and at_hand[0] == stamp and at_hand[1] != UNKNOWN and self._has(at_hand[1]):
-            return _Found(at_hand[1], status.st_size), status
+            return _Found(at_hand[1], size_in(stamp)), stamp
         looked_at = self._known.now() if self._known is not None else 0
-        digest, status = self._file(path, status)
-        after = self._stamp(path, status)
-        if self._known is not None and is_settled(unpacked(after), looked_at):
+        digest, stamp = self._file(path, stamp, self._take)
+        if self._known is not None and is_settled(unpacked(stamp), looked_at):
             others = before.known() if before else {}
-            self._known.learn(folder, listing_of({**others, name: (after, digest)}))
-        return _Found(digest, status.st_size), status
+            self._known.learn(folder, listing_of({**others, name: (stamp, digest)}))
+        return _Found(digest, size_in(stamp)), stamp
 
-    def _folder(self, path: bytes, depth: int) -> _Found:
+    def _folder(self, path: bytes, depth: int) -> _Found | _Changed:
         if depth == DEEPEST:
             raise UsageError(f"`{self._path.name}` has more than {DEEPEST} folders inside each other")
         looked_at = self._known.now() if self._known is not None else 0
         with os.scandir(path) as items:
-            statuses = {item.name: item.stat(follow_symlinks=False) for item in items}
-        names = sorted(statuses)
-        stamps = [packed(statuses[name]) or self._refuse(path, name) for name in names]
+            statuses = sorted([(item.name, item.stat(follow_symlinks=False)) for item in items])
+        names = [name for name, _ in statuses]
+        stamps = [packed(status) or self._refuse(path, name) for name, status in statuses]
+        del statuses
         seen = Listing(b"\0".join(names), b"".join(stamps), b"")
         below = {
             number: self._folder(b"%s/%s" % (path, names[number]), depth + 1)
@@ -183,56 +225,107 @@ class _Intake:
             if self._trees is not None:
                 self._trees.later[name_of(before.tree)] = lambda: self._again(path, before.tree)
             return _Found(before.tree, before.size)
-        return self._anew(path, names, stamps, statuses, below, before, looked_at)
+        changed = _Changed(path, names, stamps, [UNKNOWN] * len(names), below, before, looked_at)
+        self._changed.append(changed)
+        return changed
 
-    def _unchanged(self, before: Listing, seen: Listing, below: dict[int, _Found]) -> bool:
+    def _unchanged(self, before: Listing, seen: Listing, below: dict[int, _Found | _Changed]) -> bool:
         """Whether a folder is as it was, all below it included, and need not be stored."""
         return (
             before.tree != UNKNOWN
             and before.stamps == seen.stamps
             and before.names == seen.names
             and all(
-                before.objects[number * DIGEST : (number + 1) * DIGEST] == found.digest
+                isinstance(found, _Found)
+                and before.objects[number * DIGEST : (number + 1) * DIGEST] == found.digest
                 for number, found in below.items()
             )
             and not self._thorough
             and self._has(before.tree)
         )
 
-    def _anew(
-        self,
-        path: bytes,
-        names: list[bytes],
-        stamps: list[bytes],
-        statuses: dict[bytes, os.stat_result],
-        below: dict[int, _Found],
-        before: Listing | None,
-        looked_at: int,
-    ) -> _Found:
-        """A folder of which something changed: its files are looked at one by one."""
-        old = before.known() if before is not None else {}
-        digests, sizes, unsettled = [], [], []
-        for number, name in enumerate(names):
-            if number in below:
-                digests.append(below[number].digest)
-                sizes.append(below[number].size)
-                continue
-            status = statuses[name]
-            at_hand = old.get(name)
-            if at_hand and at_hand[0] == stamps[number] and at_hand[1] != UNKNOWN and self._has(at_hand[1]):
-                digests.append(at_hand[1])
-            else:
-                digest, status = self._file(b"%s/%s" % (path, name), status)
-                digests.append(digest)
-                stamps[number] = self._stamp(path, status)
-                if self._known is not None and not is_settled(stamp_of(status), looked_at):
-                    unsettled.append(number)
-            sizes.append(status.st_size)
-        tree = self._keep(_encode(names, stamps, digests, sizes), last=True)
+    def _made(self) -> _Found:
+        """The outermost folder, when all files that may have changed were read."""
+        for changed in self._changed:
+            self._compare(changed)
+        chunks = [
+            _Chunk(number, start, min(start + _CHUNK, len(changed.wanted)))
+            for number, changed in enumerate(self._changed)
+            for start in range(0, len(changed.wanted), _CHUNK)
+        ]
+        if self._batch is None:
+            shares = spread(partial(self._read, _hash), chunks, least=_SHARE)
+        else:
+            with self._batch.shared() as own:
+                shares = spread(partial(self._store_files, own), chunks, least=_SHARE)
+        for chunk, found in zip(chunks, chain.from_iterable(shares), strict=True):
+            changed = self._changed[chunk.folder]
+            for place, (digest, stamp) in zip(changed.wanted[chunk.start : chunk.end], found, strict=True):
+                changed.digests[place], changed.stamps[place] = digest, stamp
+        for changed in self._changed:
+            found_folder = changed.found = self._list(changed)
+        return found_folder
+
+    def _compare(self, changed: _Changed) -> None:
+        """Take what is known of a folder's files, and note those that are to be read."""
+        old = changed.before.known() if changed.before is not None else {}
+        for place, (name, stamp) in enumerate(zip(changed.names, changed.stamps, strict=True)):
+            if place not in changed.below:
+                at_hand = old.get(name)
+                if at_hand and at_hand[0] == stamp and at_hand[1] != UNKNOWN and self._has(at_hand[1]):
+                    changed.digests[place] = at_hand[1]
+                else:
+                    changed.wanted.append(place)
+
+    def _store_files(
+        self, own: Callable[[], AbstractContextManager[Batch]], chunks: Sequence[_Chunk]
+    ) -> list[list[tuple[bytes, bytes]]]:
+        """As `_read`; each process stores what it reads."""
+        with own() as batch:
+            return self._read(batch.put_file, chunks)
+
+    def _read(self, take: Take, chunks: Sequence[_Chunk]) -> list[list[tuple[bytes, bytes]]]:
+        """Digest and stamp of each file of each chunk."""
+        found = []
+        for number, start, end in chunks:
+            changed = self._changed[number]
+            path, names, stamps = changed.path, changed.names, changed.stamps
+            found.append(
+                [
+                    self._file(b"%s/%s" % (path, names[place]), stamps[place], take)
+                    for place in changed.wanted[start:end]
+                ]
+            )
+        return found
+
+    def _file(self, path: bytes, stamp: bytes, take: Take) -> tuple[bytes, bytes]:
+        for _ in range(_ATTEMPTS):
+            found = take(path, stamp)
+            if found is not None:
+                return found
+            stamp = packed(os.lstat(path)) or b""
+            if not stamp or stamp[-1] >= LINK:
+                break
+        raise self._changing(path)
+
+    def _list(self, changed: _Changed) -> _Found:
+        """Make the list of a folder when all in it is known, and remember it."""
+        names, stamps, digests = changed.names, changed.stamps, changed.digests
+        sizes = [size_in(stamp) for stamp in stamps]
+        for place, child in changed.below.items():
+            found = child.found if isinstance(child, _Changed) else child
+            assert found is not None  # the inner ones come first
+            digests[place], sizes[place] = found
+        tree = self._keep(encode_folder(names, stamps, digests, sizes), last=True)
         size = sum(sizes)
         if self._known is not None:
-            for number in unsettled:
-                digests[number] = UNKNOWN
+            unsettled = [
+                place
+                for place in changed.wanted
+                if not is_settled(unpacked(stamps[place]), changed.looked_at)
+            ]
+            for place in unsettled:
+                digests[place] = UNKNOWN
             listing = Listing(
                 b"\0".join(names),
                 b"".join(stamps),
@@ -240,8 +333,8 @@ class _Intake:
                 UNKNOWN if unsettled else tree,
                 size,
             )
-            if listing != before:
-                self._known.learn(path, listing)
+            if listing != changed.before:
+                self._known.learn(changed.path, listing)
         return _Found(tree, size)
 
     def _again(self, path: bytes, tree: bytes) -> bytes:
@@ -252,7 +345,7 @@ class _Intake:
         names, known = listing.split(), listing.known()
         stamps = [known[name][0] for name in names]
         sizes = [self._size_of(b"%s/%s" % (path, name), known[name][0]) for name in names]
-        data = _encode(names, stamps, [known[name][1] for name in names], sizes)
+        data = encode_folder(names, stamps, [known[name][1] for name in names], sizes)
         if blake3(data).digest() != tree:
             raise self._changing(path)
         return data
@@ -261,21 +354,11 @@ class _Intake:
         if stamp[-1] == LINK:
             return len(os.readlink(path))  # noqa: PTH115  bytes
         if stamp[-1] != FOLDER:
-            return unpacked(stamp)[2]
+            return size_in(stamp)
         listing = self._known.recall(path) if self._known is not None else None
         if listing is None:
             raise self._changing(path)
         return listing.size
-
-    def _file(self, path: bytes, status: os.stat_result) -> tuple[bytes, os.stat_result]:
-        for _ in range(_ATTEMPTS):
-            found = self._take(path, status)
-            if found is not None:
-                return found
-            status = os.lstat(path)
-            if not stat.S_ISREG(status.st_mode):
-                break
-        raise self._changing(path)
 
     def _link(self, path: bytes) -> _Found:
         target = os.readlink(path)  # noqa: PTH115  bytes
@@ -310,16 +393,7 @@ class _Intake:
         )
 
 
-def _encode(names: list[bytes], stamps: list[bytes], digests: list[bytes], sizes: list[int]) -> bytes:
-    heads = [
-        b"%s b3:%s %d" % (_WORDS[stamp[-1]], digest.hex().encode(), size)
-        for stamp, digest, size in zip(stamps, digests, sizes, strict=True)
-    ]
-    return encode_lines(names, heads)
-
-
-def _hash(path: bytes, before: os.stat_result) -> tuple[bytes, os.stat_result] | None:
+def _hash(path: bytes, before: bytes) -> tuple[bytes, bytes] | None:
     """Identifies a file without storing it."""
-    found, after = hash_path(path)
-    same = packed(before) == packed(after)
-    return (found, after) if same else None
+    found, status = hash_path(path)
+    return (found, before) if packed(status) == before else None

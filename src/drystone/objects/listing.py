@@ -13,6 +13,8 @@ import stat
 import struct
 from typing import NamedTuple, Protocol
 
+from drystone.objects.entry import encode_lines
+
 Stamp = tuple[int, int, int, int, int]
 
 #: Kinds of what a folder holds, in a stamp's last byte.
@@ -24,6 +26,7 @@ UNKNOWN = bytes(DIGEST)
 _STAMP = struct.Struct("<QQQqqB")
 _TICK = 20_000_000  # ns; the longest tick of a Linux kernel is 10 ms
 _COARSE_TICK = 2_000_000_000  # ns; file systems that keep whole seconds, FAT keeps even ones
+_WORDS = {FILE: b"file", EXECUTABLE: b"exec", LINK: b"link", FOLDER: b"tree"}
 _ONLY_KIND = {kind: _STAMP.pack(0, 0, 0, 0, 0, kind) for kind in (LINK, FOLDER)}
 
 
@@ -123,11 +126,29 @@ def unpacked(stamp: bytes) -> Stamp:
     return device, inode, size, mtime, ctime
 
 
+def size_in(stamp: bytes) -> int:
+    """The size in a packed stamp; 0 of a link or folder."""
+    return int.from_bytes(stamp[16:24], "little")
+
+
 def listing_of(known: dict[bytes, tuple[bytes, bytes]]) -> Listing:
     """The listing of names with their stamps and digests."""
     names = sorted(known)
     stamps = b"".join([known[name][0] for name in names])
     return Listing(b"\0".join(names), stamps, b"".join([known[name][1] for name in names]))
+
+
+def encode_folder(names: list[bytes], stamps: list[bytes], digests: list[bytes], sizes: list[int]) -> bytes:
+    """The tree object of a folder: of each name, in order, the stamp, the digest and the size.
+
+    Raises:
+        UsageError: a name cannot be restored safely.
+    """
+    heads = [
+        b"%s b3:%s %d" % (_WORDS[stamp[-1]], digest.hex().encode(), size)
+        for stamp, digest, size in zip(stamps, digests, sizes, strict=True)
+    ]
+    return encode_lines(names, heads)
 
 
 def is_settled(file: Stamp, looked_at: int) -> bool:

@@ -226,7 +226,7 @@ class PackFile:
     def __init__(self, folder: Path) -> None:
         self._temporary = temporary(folder)
         self.descriptor, self.path = self._temporary.__enter__()
-        self._hasher = blake3(max_threads=blake3.AUTO)
+        self._hasher = blake3()  # its threads would keep this process from forking
         self._parts: list[bytes] = [PACK_MAGIC]
         self._waiting = self.size = len(PACK_MAGIC)
         self.places: dict[bytes, Place] = {}
