@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from drystone.objects import looking
 from drystone.objects.entry import Entry
 from drystone.objects.intake import store_path
 from drystone.objects.restore import restore
 from drystone.objects.store import ObjectStore
+from drystone.workspace.statindex import StatIndex
 
 
 class Done(NamedTuple):
@@ -55,6 +57,7 @@ def restoring(store: ObjectStore, entry: Entry, path: Path) -> Apart:
 
 def main() -> None:
     first = os.getpid()
+    looking._SHARE = 100  # else it would take ten thousands of files
     match sys.argv[1:]:
         case ["store", root, path, dies]:
 
@@ -63,7 +66,9 @@ def main() -> None:
                 if step == "pack written" and who == dies:
                     os.kill(os.getpid(), signal.SIGKILL)
 
-            sys.stdout.write(store_path(ObjectStore(Path(root), failpoint=failpoint), Path(path)).object)
+            store = ObjectStore(Path(root), failpoint=failpoint)
+            with StatIndex(store.root.parent / "known") as known:
+                sys.stdout.write(store_path(store, Path(path), known=known).object)
         case ["restore", root, tree, size, path]:
             restore(ObjectStore(Path(root)), Entry("in", "tree", tree, int(size)), Path(path))
 

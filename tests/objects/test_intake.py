@@ -233,3 +233,18 @@ def test_a_killed_process_leaves_no_list_of_what_is_not_there(
     for _, file in walk(store, expected):
         store.verify(file.object)
     assert list(store.loose.incoming.iterdir()) == []
+
+
+def test_several_processes_find_what_changed_among_what_is_known(store: ObjectStore, many: Path) -> None:
+    for folder in range(10):
+        build(many / f"{folder:02}" / "deeper", {"link": "../0", "f": b"%d" % folder, "empty": {}})
+    for change in (
+        lambda: None,
+        lambda: None,
+        lambda: (many / "11" / "7").write_bytes(b"another"),
+        lambda: (many / "03" / "deeper" / "f").write_bytes(b"another"),
+        lambda: (many / "17" / "249").unlink(),
+        lambda: (many / "17").rename(many / "04" / "moved"),
+    ):
+        change()
+        assert storing(store, many).done().out == identify_path(many).object

@@ -7,7 +7,6 @@ process has at hand all that this one has, and starts in milliseconds.
 from __future__ import annotations
 
 import os
-import pickle
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -83,6 +82,8 @@ class _Helper(Generic[Result]):
 
     def result(self) -> Result:
         """Waits for it."""
+        import pickle
+
         with open(self._pipe, "rb", closefd=False) as pipe:
             answer = pipe.read()
         status = self._reaped()
@@ -118,6 +119,8 @@ class _Helper(Generic[Result]):
 
 def _help(work: Callable[[Sequence[Item]], object], share: Sequence[Item], pipe: int) -> NoReturn:
     """Do the share and end, leaving alone all that the forked process was in the middle of."""
+    import pickle  # most commands never get here
+
     try:
         try:
             answer = pickle.dumps((None, work(share)))

@@ -14,24 +14,21 @@ from contextlib import AbstractContextManager, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from blake3 import blake3
 
-from drystone.core.errors import Conflict, NotFound, UsageError
+from drystone.core.errors import Conflict, NotFound
 from drystone.core.ids import name_of
 from drystone.core.parallel import spread
 from drystone.objects.atomic import explained
-from drystone.objects.batch import Batch
 from drystone.objects.entry import Entry, Kind
 from drystone.objects.hashing import hash_path
 from drystone.objects.listing import (
-    DIGEST,
     EXECUTABLE,
     FOLDER,
     LINK,
-    STAMP,
     UNKNOWN,
     Known,
     Listing,
@@ -42,8 +39,12 @@ from drystone.objects.listing import (
     size_in,
     unpacked,
 )
+from drystone.objects.looking import Seen, look, refuse
 from drystone.objects.store import ObjectStore
-from drystone.objects.tree import DEEPEST, Memory
+from drystone.objects.tree import Memory
+
+if TYPE_CHECKING:
+    from drystone.objects.batch import Batch
 
 _ATTEMPTS = 3
 
@@ -60,6 +61,9 @@ class _Found(NamedTuple):
 
     digest: bytes
     size: int
+
+
+_NOTHING = _Found(UNKNOWN, 0)
 
 
 class _Changed(msgspec.Struct):
@@ -171,8 +175,7 @@ class _Intake:
             stamp = self._stamp(path, os.lstat(path))
             kind = stamp[-1]
             if kind == FOLDER:
-                found = self._folder(path, 0)
-                found = self._made() if isinstance(found, _Changed) else found
+                found = self._folder(path)
             elif kind == LINK:
                 found = self._link(path)
             else:
@@ -203,51 +206,61 @@ class _Intake:
             self._known.learn(folder, listing_of({**others, name: (stamp, digest)}))
         return _Found(digest, size_in(stamp)), stamp
 
-    def _folder(self, path: bytes, depth: int) -> _Found | _Changed:
-        if depth == DEEPEST:
-            raise UsageError(f"`{self._path.name}` has more than {DEEPEST} folders inside each other")
-        looked_at = self._known.now() if self._known is not None else 0
-        with os.scandir(path) as items:
-            statuses = sorted([(item.name, item.stat(follow_symlinks=False)) for item in items])
-        names = [name for name, _ in statuses]
-        stamps = [packed(status) or self._refuse(path, name) for name, status in statuses]
-        del statuses
-        seen = Listing(b"\0".join(names), b"".join(stamps), b"")
-        below = {
-            number: self._folder(b"%s/%s" % (path, names[number]), depth + 1)
-            if kind == FOLDER
-            else self._link(b"%s/%s" % (path, names[number]))
-            for number, kind in enumerate(seen.stamps[STAMP - 1 :: STAMP])
-            if kind >= LINK
-        }
-        before = self._known.recall(path) if self._known is not None else None
-        if before is not None and self._unchanged(before, seen, below):
-            if self._trees is not None:
-                self._trees.later[name_of(before.tree)] = lambda: self._again(path, before.tree)
-            return _Found(before.tree, before.size)
-        changed = _Changed(path, names, stamps, [UNKNOWN] * len(names), below, before, looked_at)
+    def _folder(self, path: bytes) -> _Found:
+        """The folder: first what has not changed is told from what may have, from the innermost outwards."""
+        everything = look(path, self._known, self._is_trusted)
+        found: list[_Found | _Changed] = [_NOTHING] * len(everything)
+        for number in reversed(range(len(everything))):
+            seen = everything[number]
+            below = {
+                place: found[seen.inner[place]]
+                if kind == FOLDER
+                else self._link(b"%s/%s" % (seen.path, name))
+                for place, (kind, name, _) in seen.below.items()
+            }
+            found[number] = self._as_it_was(seen, below) or self._to_be_made(seen, below)
+        outermost = found[0]
+        return self._made() if isinstance(outermost, _Changed) else outermost
+
+    def _as_it_was(self, seen: Seen, below: dict[int, _Found | _Changed]) -> _Found | None:
+        """A folder that is as it was, all below it included, and need not be stored."""
+        if (
+            seen.tree == UNKNOWN
+            or any(
+                isinstance(found, _Changed) or found.digest != seen.below[place].digest
+                for place, found in below.items()
+            )
+            or not self._is_trusted(seen.tree)
+        ):
+            return None
+        if self._trees is not None:
+            self._trees.later[name_of(seen.tree)] = partial(self._again, seen.path, seen.tree)
+        return _Found(seen.tree, seen.size)
+
+    def _is_trusted(self, tree: bytes) -> bool:
+        """Whether all of a folder whose list has this digest needs no look."""
+        return not self._thorough and self._has(tree)
+
+    def _to_be_made(self, seen: Seen, below: dict[int, _Found | _Changed]) -> _Changed:
+        """A folder in which something may have changed, with what is known of its files."""
+        if len(seen.names) != seen.count:  # it was trusted a moment ago
+            raise self._changing(seen.path)
+        before = self._known.recall(seen.path) if self._known is not None else None
+        names, stamps = seen.names, seen.stamps
+        changed = _Changed(seen.path, names, stamps, [UNKNOWN] * len(names), below, before, seen.looked_at)
+        old = before.known() if before is not None else {}
+        for place, (name, stamp) in enumerate(zip(names, stamps, strict=True)):
+            if place not in below:
+                at_hand = old.get(name)
+                if at_hand and at_hand[0] == stamp and at_hand[1] != UNKNOWN and self._has(at_hand[1]):
+                    changed.digests[place] = at_hand[1]
+                else:
+                    changed.wanted.append(place)
         self._changed.append(changed)
         return changed
 
-    def _unchanged(self, before: Listing, seen: Listing, below: dict[int, _Found | _Changed]) -> bool:
-        """Whether a folder is as it was, all below it included, and need not be stored."""
-        return (
-            before.tree != UNKNOWN
-            and before.stamps == seen.stamps
-            and before.names == seen.names
-            and all(
-                isinstance(found, _Found)
-                and before.objects[number * DIGEST : (number + 1) * DIGEST] == found.digest
-                for number, found in below.items()
-            )
-            and not self._thorough
-            and self._has(before.tree)
-        )
-
     def _made(self) -> _Found:
         """The outermost folder, when all files that may have changed were read."""
-        for changed in self._changed:
-            self._compare(changed)
         chunks = [
             _Chunk(number, start, min(start + _CHUNK, len(changed.wanted)))
             for number, changed in enumerate(self._changed)
@@ -265,17 +278,6 @@ class _Intake:
         for changed in self._changed:
             found_folder = changed.found = self._list(changed)
         return found_folder
-
-    def _compare(self, changed: _Changed) -> None:
-        """Take what is known of a folder's files, and note those that are to be read."""
-        old = changed.before.known() if changed.before is not None else {}
-        for place, (name, stamp) in enumerate(zip(changed.names, changed.stamps, strict=True)):
-            if place not in changed.below:
-                at_hand = old.get(name)
-                if at_hand and at_hand[0] == stamp and at_hand[1] != UNKNOWN and self._has(at_hand[1]):
-                    changed.digests[place] = at_hand[1]
-                else:
-                    changed.wanted.append(place)
 
     def _store_files(
         self, own: Callable[[], AbstractContextManager[Batch]], chunks: Sequence[_Chunk]
@@ -377,13 +379,7 @@ class _Intake:
         return self._store is None or self._store.has(name_of(digest))
 
     def _stamp(self, path: bytes, status: os.stat_result) -> bytes:
-        return packed(status) or self._refuse(*os.path.split(path))
-
-    def _refuse(self, folder: bytes, name: bytes) -> bytes:
-        raise UsageError(
-            f"`{os.fsdecode(name)}` is neither file, directory nor symbolic link, so it cannot be stored",
-            at=os.fsdecode(b"%s/%s" % (folder, name)),
-        )
+        return packed(status) or refuse(*os.path.split(path))
 
     def _changing(self, at: bytes | str | None) -> Conflict:
         return Conflict(

@@ -120,6 +120,24 @@ def packed(status: os.stat_result) -> bytes | None:
     return _ONLY_KIND[LINK] if stat.S_ISLNK(mode) else None
 
 
+def packed_all(statuses: list[os.stat_result]) -> list[bytes | None]:
+    """As `packed`, for a whole folder: what a look at a million files mostly waits for."""
+    pack, regular, may_run = _STAMP.pack, stat.S_ISREG, stat.S_IXUSR
+    return [
+        pack(
+            status.st_dev,
+            status.st_ino,
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+            EXECUTABLE if mode & may_run else FILE,
+        )
+        if regular(mode := status.st_mode)
+        else packed(status)
+        for status in statuses
+    ]
+
+
 def unpacked(stamp: bytes) -> Stamp:
     """The five numbers of a packed stamp."""
     device, inode, size, mtime, ctime, _ = _STAMP.unpack(stamp)

@@ -1,4 +1,4 @@
-"""One project: its rooms, opened when they are needed."""
+"""One project: its rooms, loaded and opened when they are needed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from drystone.core.clock import Clock, SystemClock
 from drystone.core.layout import Layout
 from drystone.core.refs import Reference, parse
-from drystone.ledger.facts import Code, VersionRegistered
-from drystone.ledger.ledger import Ledger
 from drystone.objects.store import ObjectStore
 from drystone.project.settings import Settings
-from drystone.tracking.recorder import Recorder
 from drystone.workspace.git import Git
 from drystone.workspace.lockfile import Lock
 
 if TYPE_CHECKING:
+    from drystone.ledger.facts import Code, VersionRegistered
+    from drystone.ledger.ledger import Ledger
     from drystone.pipeline.rooms import Rooms
+    from drystone.tracking.recorder import Recorder
 
 
 class Project:
@@ -54,10 +54,14 @@ class Project:
 
     @cached_property
     def ledger(self) -> Ledger:
+        from drystone.ledger.ledger import Ledger
+
         return Ledger.open(self.layout, self.clock)
 
     @cached_property
     def recorder(self) -> Recorder:
+        from drystone.tracking.recorder import Recorder
+
         return Recorder(self.ledger, self.store, self.clock, self.settings.actor)
 
     @cached_property
@@ -102,6 +106,8 @@ class Project:
 
     def code(self) -> Code:
         """The code as it is now; uncommitted changes are kept as an object."""
+        from drystone.ledger.facts import Code
+
         state = self.git.state()
         if not state.dirty:
             return Code(state.commit, state.branch)

@@ -47,6 +47,7 @@ class StatIndex:
         self._learnt: dict[bytes, Listing] = {}
         self._pending = 0
         self._guard = threading.RLock()
+        self._process = os.getpid()
         self.hashed = 0
 
     def __enter__(self) -> Self:
@@ -173,6 +174,8 @@ class StatIndex:
         return listing if listing is not None and listing.is_whole() else None
 
     def _open(self) -> sqlite3.Connection:
+        if self._process != os.getpid():  # forked: the connection is the other's, and must not be closed
+            self._process, self._other, self._connection = os.getpid(), self._connection, None
         if self._connection is None:
             connection = sqlite3.connect(self._path, timeout=5, check_same_thread=False)
             self._connection = connection

@@ -1,0 +1,127 @@
+"""What folders hold now, and which are as they were; by several processes where there are many files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from drystone.core.errors import UsageError
+from drystone.core.parallel import spread
+from drystone.objects.listing import DIGEST, FOLDER, LINK, STAMP, UNKNOWN, Known, packed_all
+from drystone.objects.tree import DEEPEST
+
+_TRIED = 8  # folders by which it is judged how much is in the others
+_SHARE = 5000  # files that are worth a process
+
+
+class Below(NamedTuple):
+    """A folder or link in a folder: its kind, its name, and the digest that was known of it."""
+
+    kind: int
+    name: bytes
+    digest: bytes
+
+
+class Seen(msgspec.Struct):
+    """A folder as it was found.
+
+    Attributes:
+        path: where it is.
+        looked_at: when, by the file system's clock.
+        count: how many names are in it.
+        tree: digest of its list if names and stamps are as they were, else zeros: it is right if all
+            below it is as it was, too.
+        size: bytes of all below it, then.
+        names: of all in it, sorted; nothing where `tree` is trusted and no folder or link is in it.
+        stamps: for each name; nothing where there are no names.
+        below: the folders and links in it, by their places.
+        inner: for each folder in it, by its place, where it stands among all that were looked at.
+    """
+
+    path: bytes
+    looked_at: int
+    count: int
+    tree: bytes
+    size: int
+    names: list[bytes]
+    stamps: list[bytes]
+    below: dict[int, Below]
+    inner: dict[int, int] = {}
+
+
+def look(path: bytes, known: Known | None, trusted: Callable[[bytes], bool]) -> list[Seen]:
+    """A folder and all that lie below it, outer ones before inner ones.
+
+    Args:
+        path: the folder.
+        known: what was learnt of it before.
+        trusted: whether the digest of a folder's list is all that needs to be known of it.
+
+    Raises:
+        UsageError: there is a named pipe, socket or device in it, or folders are nested absurdly deep.
+        OSError: one cannot be read.
+    """
+    everything: list[Seen] = []
+    level = [path]
+    for _ in range(DEEPEST):
+        found = _folders(level, known, trusted)
+        everything += found
+        level = []
+        for seen in found:
+            for place, below in seen.below.items():
+                if below.kind == FOLDER:
+                    seen.inner[place] = len(everything) + len(level)
+                    level.append(b"%s/%s" % (seen.path, below.name))
+        if not level:
+            return everything
+    raise UsageError(f"`{Path(os.fsdecode(path)).name}` has more than {DEEPEST} folders inside each other")
+
+
+def _folders(paths: list[bytes], known: Known | None, trusted: Callable[[bytes], bool]) -> list[Seen]:
+    def some(paths: Sequence[bytes]) -> list[Seen]:
+        return [_folder(path, known, trusted) for path in paths]
+
+    found = some(paths[:_TRIED])
+    expected = sum(seen.count for seen in found) // len(found) + 1
+    shares = spread(some, paths[_TRIED:], least=_SHARE // expected + 1)
+    return [*found, *chain.from_iterable(shares)]
+
+
+def _folder(path: bytes, known: Known | None, trusted: Callable[[bytes], bool]) -> Seen:
+    looked_at = known.now() if known is not None else 0
+    with os.scandir(path) as items:
+        statuses = sorted([(item.name, item.stat(follow_symlinks=False)) for item in items])
+    names = [name for name, _ in statuses]
+    stamps = [
+        stamp or refuse(path, name)
+        for name, stamp in zip(names, packed_all([status for _, status in statuses]), strict=True)
+    ]
+    before = known.recall(path) if known is not None else None
+    joined = b"".join(stamps)
+    same = before is not None and before.stamps == joined and before.names == b"\0".join(names)
+    below = {
+        place: Below(kind, names[place], _digest(before.objects, place) if before and same else UNKNOWN)
+        for place, kind in enumerate(joined[STAMP - 1 :: STAMP])
+        if kind >= LINK
+    }
+    tree, size = (before.tree, before.size) if before is not None and same else (UNKNOWN, 0)
+    if tree != UNKNOWN and not below and trusted(tree):
+        return Seen(path, looked_at, len(names), tree, size, [], [], below)
+    return Seen(path, looked_at, len(names), tree, size, names, stamps, below)
+
+
+def _digest(digests: bytes, place: int) -> bytes:
+    return digests[place * DIGEST : (place + 1) * DIGEST]
+
+
+def refuse(folder: bytes, name: bytes) -> bytes:
+    """Raises for what is neither a file, nor a folder, nor a link."""
+    raise UsageError(
+        f"`{os.fsdecode(name)}` is neither file, directory nor symbolic link, so it cannot be stored",
+        at=os.fsdecode(b"%s/%s" % (folder, name)),
+    )
