@@ -400,3 +400,22 @@ def test_through_s3(
     assert drystone("get", "data:table").code == 0
     whole = (project / "data" / "table.parquet").read_bytes()
     assert (clone / "data" / "table.parquet").read_bytes() == whole
+
+
+def test_what_is_fetched_and_what_is_put_in_place_is_told(clone: Path, tmp_path: Path) -> None:
+    from drystone.project import getting
+    from drystone.project.reading import Reader
+    from drystone.project.settings import Settings
+
+    with Reader.at(clone, Settings.of({}), lambda: tmp_path / "scratch") as reader:
+        content = reader.find("models/m", under="")
+        fetched: list[int] = []
+        placed: list[int] = []
+        getting.to_its_place(reader.origin, content, progress=fetched.append, placing=placed.append)
+        assert sum(placed) == content.entry.size > 0
+        assert sum(fetched) >= content.entry.size  # the lists of folders as well
+        fetched.clear()
+        getting.to(
+            reader.origin, content.entry, tmp_path / "out", progress=fetched.append, placing=placed.append
+        )
+        assert (sum(fetched), sum(placed)) == (0, 2 * content.entry.size)

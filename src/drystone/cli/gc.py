@@ -40,6 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, context: Context) -> int:
     """Collect, or bring back."""
+    from drystone.cli.progress import bar
     from drystone.project.collecting import collect, forget, restore
 
     age = _age(arguments.older_than)
@@ -62,7 +63,8 @@ def run(arguments: Namespace, context: Context) -> int:
         else:
             context.note(f"brought {files:,} files back from the trash")
         return 0
-    done = collect(project, age, dry_run=not arguments.yes)
+    with bar(context, "looking for garbage"):
+        done = collect(project, age, dry_run=not arguments.yes)
     if context.json_mode:
         context.json(done)
     else:

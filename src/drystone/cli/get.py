@@ -99,6 +99,7 @@ def _whole(arguments: Namespace, context: Context, reader: Reader, content: Cont
 
     entry, origin = content.entry, reader.origin
     with bar(context, f"getting {content.label}", entry.size or None) as progress:
+        placing = progress.then(f"writing {content.label}", entry.size or None)
         if arguments.output == "-":
             reader.file(content)  # a folder or link is refused
             with getting.stored(origin, entry, progress) as file:
@@ -106,10 +107,12 @@ def _whole(arguments: Namespace, context: Context, reader: Reader, content: Cont
                     context.raw(data)
             return 0
         if arguments.output is None and origin.own and content.path is not None:
-            got = getting.to_its_place(origin, content, force=arguments.force, progress=progress)
+            got = getting.to_its_place(
+                origin, content, force=arguments.force, progress=progress, placing=placing
+            )
         else:
             place = _place(arguments, context, entry.name)
-            got = getting.to(origin, entry, place, force=arguments.force, progress=progress)
+            got = getting.to(origin, entry, place, force=arguments.force, progress=progress, placing=placing)
     shown = printable(
         str(got.path.relative_to(context.cwd) if got.path.is_relative_to(context.cwd) else got.path)
     )

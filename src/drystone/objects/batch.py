@@ -14,7 +14,7 @@ from blake3 import blake3
 from drystone.core.ids import OBJECT_PREFIX, digest_of, name_of
 from drystone.objects.atomic import copy_content, temporary, write_all
 from drystone.objects.compress import Squeezer
-from drystone.objects.hashing import SMALL, hash_descriptor
+from drystone.objects.hashing import SMALL, Progress, hash_descriptor
 from drystone.objects.listing import stamp
 from drystone.objects.loose import Loose
 from drystone.objects.pack import RAW, ZSTD
@@ -109,12 +109,15 @@ class Batch:
             self._known.add(digest)
             self._room().add(digest, size, stored, encoding)
 
-    def put_file(self, path: bytes, before: os.stat_result) -> tuple[bytes, os.stat_result] | None:
+    def put_file(
+        self, path: bytes, before: os.stat_result, progress: Progress | None = None
+    ) -> tuple[bytes, os.stat_result] | None:
         """Stores a file; its digest and its `stat` afterwards. None if it changed meanwhile.
 
         Args:
             path: the file.
             before: its `lstat` as it was found.
+            progress: is told how far it got.
 
         Raises:
             OSError: it cannot be read, or not be stored.
@@ -124,16 +127,20 @@ class Batch:
         descriptor = os.open(path, flags)
         try:
             if before.st_size > SMALL:
-                return self._take_large(descriptor, before)
+                return self._take_large(descriptor, before, progress)
             data = os.read(descriptor, before.st_size + 1)
             after = os.fstat(descriptor)
             if len(data) != before.st_size or stamp(before) != stamp(after):
                 return None
+            if progress is not None:
+                progress(len(data))
             return self.put(data), after
         finally:
             os.close(descriptor)
 
-    def _take_large(self, source: int, before: os.stat_result) -> tuple[bytes, os.stat_result] | None:
+    def _take_large(
+        self, source: int, before: os.stat_result, progress: Progress | None
+    ) -> tuple[bytes, os.stat_result] | None:
         if not stat.S_ISREG(os.fstat(source).st_mode):
             return None
         self._loose.prepare()
@@ -142,7 +149,7 @@ class Batch:
             self._failpoint("created")
             copy_content(source, descriptor)
             # the copy is hashed, not the file: what gets the name is what was hashed
-            name, _ = hash_descriptor(descriptor)
+            name, _ = hash_descriptor(descriptor, progress)
             after = os.fstat(source)
             self._failpoint("written")
             if stamp(before) != stamp(after):

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from drystone.core.ids import name_of
 from drystone.objects.atomic import explained
 from drystone.objects.batch import Batch
 from drystone.objects.entry import Entry, Kind, encode_lines
-from drystone.objects.hashing import hash_path
+from drystone.objects.hashing import Progress, hash_path
 from drystone.objects.listing import (
     DIGEST,
     EXECUTABLE,
@@ -54,13 +55,16 @@ class _Found(NamedTuple):
     size: int
 
 
-def store_path(store: ObjectStore, path: Path, *, known: Known | None = None) -> Entry:
+def store_path(
+    store: ObjectStore, path: Path, *, known: Known | None = None, progress: Progress | None = None
+) -> Entry:
     """Stores a file, a symbolic link as such, or a directory with all below it.
 
     Args:
         store: where to.
         path: what.
         known: what is known of files that have not changed; they are not read if the store has them.
+        progress: is told the bytes of what is read.
 
     Raises:
         NotFound: nothing is there.
@@ -70,24 +74,32 @@ def store_path(store: ObjectStore, path: Path, *, known: Known | None = None) ->
         WorkFailed: the disk is full.
     """
     with store.batch() as batch:
-        entry = _Intake(path, known, batch.put_file, batch=batch, store=store).take()
+        take = partial(batch.put_file, progress=progress)
+        entry = _Intake(path, known, take, batch=batch, store=store).take()
         # Much of it may have been here before: nobody takes it away until whoever asked refers to it.
         batch.hold(entry.object)
         return entry
 
 
-def identify_path(path: Path, *, known: Known | None = None, trees: Memory | None = None) -> Entry:
+def identify_path(
+    path: Path,
+    *,
+    known: Known | None = None,
+    trees: Memory | None = None,
+    progress: Progress | None = None,
+) -> Entry:
     """The entry that `store_path` would give, storing nothing.
 
     Args:
         path: a file, link or directory.
         known: what is known of files that have not changed; they are not read.
         trees: receives the directories and links met, so that `walk(trees, entry)` can list them.
+        progress: as for `store_path`.
 
     Raises:
         NotFound, Conflict, UsageError, ProjectInvalid: as `store_path`.
     """
-    return _Intake(path, known, _hash, trees=trees).take()
+    return _Intake(path, known, partial(_hash, progress=progress), trees=trees).take()
 
 
 class _Intake:
@@ -318,8 +330,10 @@ def _encode(names: list[bytes], stamps: list[bytes], digests: list[bytes], sizes
     return encode_lines(names, heads)
 
 
-def _hash(path: bytes, before: os.stat_result) -> tuple[bytes, os.stat_result] | None:
+def _hash(
+    path: bytes, before: os.stat_result, progress: Progress | None
+) -> tuple[bytes, os.stat_result] | None:
     """Identifies a file without storing it."""
-    found, after = hash_path(path)
+    found, after = hash_path(path, progress)
     same = packed(before) == packed(after)
     return (found, after) if same else None

@@ -12,7 +12,7 @@ from drystone.core.errors import NotFound
 from drystone.core.ids import digest_of
 from drystone.objects.atomic import explained, staging, sync_directory, sync_file_system, write_all
 from drystone.objects.entry import Entry, Kind
-from drystone.objects.hashing import SMALL, hash_path
+from drystone.objects.hashing import SMALL, Progress, hash_path
 from drystone.objects.listing import UNKNOWN, Known, packed
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import read_tree, walk
@@ -30,7 +30,14 @@ class _Copy(NamedTuple):
     path: str
 
 
-def restore(store: ObjectStore, entry: Entry, path: Path, *, known: Known | None = None) -> None:
+def restore(
+    store: ObjectStore,
+    entry: Entry,
+    path: Path,
+    *,
+    known: Known | None = None,
+    progress: Progress | None = None,
+) -> None:
     """Makes `path` equal to `entry`, touching only what differs.
 
     What is there and not in `entry` is deleted: ask first whether anybody needs it. No symbolic link
@@ -43,6 +50,7 @@ def restore(store: ObjectStore, entry: Entry, path: Path, *, known: Known | None
         entry: what.
         path: where to.
         known: what is known of the files that are there.
+        progress: is told the bytes of what is written, from several threads.
 
     Raises:
         NotFound: the store lacks objects.
@@ -56,7 +64,7 @@ def restore(store: ObjectStore, entry: Entry, path: Path, *, known: Known | None
             f"`{path.name}` cannot be restored: {len(missing)} of its objects are not in the local store",
             at=[str(path / name) for name in missing[:_MISSING_SHOWN]],
         )
-    work = _Restoring(store, known)
+    work = _Restoring(store, known, progress)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         work.prepare(entry, str(path))
@@ -83,9 +91,10 @@ def remove(path: Path) -> None:
 class _Restoring:
     """First folders, links and deletions, then all files."""
 
-    def __init__(self, store: ObjectStore, known: Known | None) -> None:
+    def __init__(self, store: ObjectStore, known: Known | None, progress: Progress | None) -> None:
         self._store = store
         self._known = known
+        self._progress = progress
         self._copies: list[_Copy] = []
         self._folders: set[str] = set()
 
@@ -172,7 +181,9 @@ class _Restoring:
                     list(pool.map(self._write_all, shares, names))
         for entry, path in self._copies:
             if entry.size > SMALL:
-                self._store.copy_to(entry.object, Path(path), executable=entry.executable)
+                self._store.copy_to(
+                    entry.object, Path(path), executable=entry.executable, progress=self._progress
+                )
 
     def sync(self, path: Path) -> None:
         """Make all of it durable: folder by folder, or all at once where it is much."""
@@ -206,6 +217,8 @@ class _Restoring:
                     raise
                 os.unlink(new)  # noqa: PTH108
                 self._store.copy_to(entry.object, Path(path), executable=entry.executable)
+            if self._progress is not None:
+                self._progress(entry.size)
 
 
 def _remove(path: str, kind: Kind | None) -> None:

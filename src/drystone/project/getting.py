@@ -11,6 +11,7 @@ from typing import BinaryIO, Literal, NamedTuple, TypeVar
 from drystone.core.errors import Conflict, Corrupt, NotFound
 from drystone.objects.atomic import explained, staging, sync_directory
 from drystone.objects.entry import Entry, printable
+from drystone.objects.hashing import Progress
 from drystone.objects.intake import identify_path, store_path
 from drystone.objects.restore import restore
 from drystone.objects.store import ObjectStore
@@ -21,7 +22,6 @@ from drystone.workspace.checkout import CheckedOut, checkout, selected
 from drystone.workspace.lockfile import LockedPath
 from drystone.workspace.workspace import Workspace
 
-Progress = Callable[[int], None]
 _Done = TypeVar("_Done")
 
 
@@ -59,8 +59,17 @@ def stored(origin: Origin, entry: Entry, progress: Progress) -> BinaryIO:
     return _healing(lambda: fetch(origin, entry, progress).open(entry.object))
 
 
-def to_its_place(origin: Origin, content: Content, *, force: bool = False, progress: Progress) -> Got:
+def to_its_place(
+    origin: Origin, content: Content, *, force: bool = False, progress: Progress, placing: Progress
+) -> Got:
     """Puts a tracked path where it belongs in the work tree, as `checkout` does.
+
+    Args:
+        origin: whose it is.
+        content: what.
+        force: replace content that only the work tree has; it is stored first.
+        progress: is told the bytes of what is fetched.
+        placing: is told the bytes of what is written in its place then.
 
     Raises:
         Conflict: content that only the work tree has is in the way and `force` is off.
@@ -75,18 +84,33 @@ def to_its_place(origin: Origin, content: Content, *, force: bool = False, progr
         try:
             selected(workspace, [place], locked)
         except NotFound:  # a part of a tracked path
-            return _part(workspace, content, force)
+            return _part(workspace, content, force, placing)
 
         def work() -> CheckedOut:
             fetch(origin, content.entry)
-            return checkout(workspace, [place], revision=content.revision, force=force)
+            return checkout(workspace, [place], revision=content.revision, force=force, progress=placing)
 
         done = _healing(work)
     return Got(place, "written" if done.restored else "unchanged", {it.path: it.object for it in done.saved})
 
 
-def to(origin: Origin, entry: Entry, destination: Path, *, force: bool = False, progress: Progress) -> Got:
+def to(
+    origin: Origin,
+    entry: Entry,
+    destination: Path,
+    *,
+    force: bool = False,
+    progress: Progress,
+    placing: Progress,
+) -> Got:
     """Puts an entry at a path: whole or not at all.
+
+    Args:
+        origin: whose it is.
+        entry: what.
+        destination: where to.
+        force: replace what is there.
+        progress, placing: as for `to_its_place`.
 
     Raises:
         Conflict: something else is there and `force` is off.
@@ -105,13 +129,13 @@ def to(origin: Origin, entry: Entry, destination: Path, *, force: bool = False, 
     _healing(lambda: fetch(origin, entry, progress))
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        _healing(lambda: _install(fetch(origin, entry), entry, destination))
+        _healing(lambda: _install(fetch(origin, entry), entry, destination, placing))
     except OSError as error:
         raise explained(error, f"`{printable(destination.name)}` cannot be written", destination) from error
     return Got(destination, "written", {})
 
 
-def _part(workspace: Workspace, content: Content, force: bool) -> Got:
+def _part(workspace: Workspace, content: Content, force: bool, placing: Progress) -> Got:
     """As `checkout`, for a path inside of a tracked one."""
     assert content.path is not None
     place = workspace.place(content.path)
@@ -135,7 +159,7 @@ def _part(workspace: Workspace, content: Content, force: bool) -> Got:
         )
     if present is not None:
         store_path(workspace.store, place, known=workspace.stat_index)
-    restore(workspace.store, content.entry, place, known=workspace.stat_index)
+    restore(workspace.store, content.entry, place, known=workspace.stat_index, progress=placing)
     return Got(place, "written", unsaved)
 
 
@@ -161,13 +185,13 @@ def _healing(work: Callable[[], _Done]) -> _Done:
             raise
 
 
-def _install(store: ObjectStore, entry: Entry, destination: Path) -> None:
+def _install(store: ObjectStore, entry: Entry, destination: Path, placing: Progress) -> None:
     """Makes it beside its place, or in the store where renaming from there is possible, and renames it."""
     store.loose.prepare()
     near = store.loose.incoming.stat().st_dev == destination.parent.stat().st_dev
     for folder in (*([store.loose.incoming] if near else []), destination.parent):
         with staging(folder) as stage:
-            restore(store, entry, stage / "new")
+            restore(store, entry, stage / "new", progress=placing)
             try:
                 _swap(stage, destination)
             except OSError as error:

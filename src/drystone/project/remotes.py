@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from drystone.core.errors import Corrupt, NotFound, ProjectInvalid, RemoteUnavailable
 from drystone.core.ids import digest_of, short
 from drystone.objects.entry import Entry, printable
-from drystone.objects.hashing import hash_bytes
+from drystone.objects.hashing import Progress, hash_bytes
 from drystone.objects.remote.address import Address, Surroundings, open_bucket
 from drystone.objects.remote.bucket import Bucket, Traffic
 from drystone.objects.remote.catalogue import Catalogue
@@ -28,8 +28,6 @@ _MARKER = "drystone.json"
 _FORMAT = 1
 _SHOWN = 5
 _ROUNDS = 3  # a collector that runs at the same time may take away what was there a moment ago
-
-Progress = Callable[[int], None]
 
 
 class Pushed(NamedTuple):

@@ -11,6 +11,7 @@ import msgspec
 from drystone.core.errors import Conflict, NotFound
 from drystone.core.ids import short
 from drystone.objects.entry import Entry
+from drystone.objects.hashing import Progress
 from drystone.objects.intake import store_path
 from drystone.objects.restore import restore
 from drystone.objects.tree import Memory, walk
@@ -59,6 +60,7 @@ def checkout(
     revision: str | None = None,
     force: bool = False,
     dry_run: bool = False,
+    progress: Progress | None = None,
 ) -> CheckedOut:
     """Makes tracked paths equal to the lock, or to the lock of a git revision.
 
@@ -71,6 +73,7 @@ def checkout(
         revision: a git revision.
         force: replace unsaved content, after saving it.
         dry_run: touch and store nothing.
+        progress: is told the bytes of what is written, from several threads.
 
     Raises:
         NotFound: a path is not tracked, no such revision, or the store lacks objects.
@@ -88,7 +91,7 @@ def checkout(
     saved = tuple(Saved(path, name) for plan in todo for path, name in plan.unsaved)
     if not dry_run:
         for plan in todo:
-            _carry_out(workspace, plan)
+            _carry_out(workspace, plan, progress)
         workspace.operations.record("checkout", files=tuple(_change(plan) for plan in todo))
     restored = tuple(plan.path for plan in todo)
     return CheckedOut(restored, tuple(name for name in names if name not in restored), saved)
@@ -172,8 +175,8 @@ def _change(plan: _Plan) -> Change:
     return Change(plan.path, before, LockedPath.of(plan.wanted))
 
 
-def _carry_out(workspace: Workspace, plan: _Plan) -> None:
+def _carry_out(workspace: Workspace, plan: _Plan, progress: Progress | None) -> None:
     place = workspace.place(plan.path)
     if plan.present is not None:  # also what was saved when this was planned: it may have changed since
         store_path(workspace.store, place, known=workspace.stat_index)
-    restore(workspace.store, plan.wanted, place, known=workspace.stat_index)
+    restore(workspace.store, plan.wanted, place, known=workspace.stat_index, progress=progress)

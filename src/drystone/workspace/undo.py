@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from drystone.core.errors import Conflict
+from drystone.objects.hashing import Progress
 from drystone.objects.intake import store_path
 from drystone.objects.restore import remove, restore
 from drystone.workspace.ignore import keep_out_of_git, take_into_git
@@ -23,7 +24,14 @@ class Undone(NamedTuple):
     files: tuple[str, ...]
 
 
-def undo(workspace: Workspace, operation: Operation, *, force: bool = False, dry_run: bool = False) -> Undone:
+def undo(
+    workspace: Workspace,
+    operation: Operation,
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Undone:
     """Takes an operation back: its lines of the lock, its files, its lines of `.gitignore`.
 
     Args:
@@ -31,6 +39,7 @@ def undo(workspace: Workspace, operation: Operation, *, force: bool = False, dry
         operation: which.
         force: also where something changed since; what stands there is stored first.
         dry_run: do nothing.
+        progress: is told the bytes of what is written, from several threads.
 
     Raises:
         Conflict: what it changed was changed again since, and `force` is off.
@@ -48,7 +57,7 @@ def undo(workspace: Workspace, operation: Operation, *, force: bool = False, dry
     if dry_run:
         return done
     for change in operation.files:
-        _put_back(workspace, change)
+        _put_back(workspace, change, progress)
     update(workspace.layout.lock, workspace.layout.guards, lambda now: _without(now, operation))
     take_into_git(workspace.git, operation.ignored)
     keep_out_of_git(workspace.git, [change.path for change in operation.lock if change.before is not None])
@@ -75,14 +84,15 @@ def _refuse(workspace: Workspace, operation: Operation, lock: Lock) -> None:
         )
 
 
-def _put_back(workspace: Workspace, change: Change) -> None:
+def _put_back(workspace: Workspace, change: Change, progress: Progress | None) -> None:
     place = workspace.place(change.path)
     if workspace.entry(change.path) is not None:
         store_path(workspace.store, place, known=workspace.stat_index)  # whatever it is, it is not lost
     if change.before is None:
         remove(place)
     else:
-        restore(workspace.store, change.before.entry(change.path), place, known=workspace.stat_index)
+        before = change.before.entry(change.path)
+        restore(workspace.store, before, place, known=workspace.stat_index, progress=progress)
 
 
 def _without(lock: Lock, operation: Operation) -> Lock:

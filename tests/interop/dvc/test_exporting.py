@@ -224,3 +224,18 @@ def test_without_anything_tracked_there_is_nothing_to_export(repository: Reposit
 )
 def test_the_remote_is_added_to_what_is_configured(before: str, after: str) -> None:
     assert with_remote(before, "U") == after
+
+
+def test_what_is_read_and_what_is_written_is_told(repository: Repository, tmp_path: Path) -> None:
+    shutil.rmtree(repository.root / ".dvc")
+    data = repository.root / "data"
+    data.mkdir()
+    (data / "a").write_bytes(b"1" * 100)
+    (data / "b").write_bytes(b"2" * 2000)
+    add(repository.workspace(), [data])
+    told: list[int] = []
+    exported(repository.root, tmp_path / "out", progress=told.append)
+    assert sum(told) == 2 * 2100
+    told.clear()
+    exported(repository.root, tmp_path / "out", progress=told.append)
+    assert told == []

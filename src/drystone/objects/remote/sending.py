@@ -7,7 +7,7 @@ so that whoever finds a list on the remote finds all that it names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from drystone.core.ids import digest_of, short
 from drystone.objects.atomic import explained, staging
 from drystone.objects.compress import Squeezer
 from drystone.objects.entry import Entry
-from drystone.objects.hashing import SMALL
+from drystone.objects.hashing import SMALL, Progress
 from drystone.objects.pack import CHUNKS, LARGEST, RAW, ZSTD, Chunk, encode_chunks, encode_index
 from drystone.objects.packs import FULL, PackFile, decoded
 from drystone.objects.remote.bucket import Bucket
@@ -35,9 +35,6 @@ from drystone.objects.tree import DEEPEST, read_tree
 _AT_ONCE = 3  # packs that are on their way while the next one is filled
 _TRUSTED = timedelta(days=1)  # so long a pack that an interrupted push left is not sent again
 _CHUNK_BYTES = len(encode_chunks([Chunk(b"", 0)]))
-
-#: Told of every object that was dealt with: its size in bytes.
-Progress = Callable[[int], None]
 
 
 class Sent(NamedTuple):
