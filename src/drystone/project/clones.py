@@ -91,13 +91,13 @@ def needed(project: Project) -> Iterator[Entry]:
     Raises:
         ProjectInvalid: git fails.
     """
-    yield from roots.of_lock(project.lock())
+    yield from project.lock().entries()
     seen: set[bytes] = set()
     for data in _locks(project):
         if data not in seen:
             seen.add(data)
             try:
-                yield from roots.of_lock(Lock.parse(data))
+                yield from Lock.parse(data).entries()
             except DrystoneError:
                 # a lock that was committed with git's conflict marks: each object in it may be a directory
                 for name in set(re.findall(rb"b3:[0-9a-f]{64}", data)):

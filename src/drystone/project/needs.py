@@ -70,10 +70,8 @@ def of_lock(data: bytes, suffix: str = "") -> Iterator[Need]:
     except DrystoneError:
         yield from _words(data, f"drystone.lock{suffix}, which cannot be understood")
         return
-    for path, locked in lock.paths.items():
-        yield Need(locked.object, f"{printable(path)}{suffix}", locked.kind == "tree")
-    for step, trace in lock.steps.items():
-        yield Need(trace, f"trace of step {step}{suffix}", False)
+    for entry in lock.entries():
+        yield Need(entry.object, f"{printable(entry.name)}{suffix}", entry.kind == "tree")
 
 
 def _locks(project: Project) -> Iterator[Need]:

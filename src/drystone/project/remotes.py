@@ -177,9 +177,7 @@ class Remote:
         self.catalogue.refresh()
         opened = self.journals.fetch()
         self.project.ledger.refresh()
-        entries = [
-            entry for entry in roots.of_lock(self.project.lock()) if paths is None or entry.name in paths
-        ]
+        entries = [entry for entry in self.project.lock().entries() if paths is None or entry.name in paths]
         got = self.fetcher(progress).closure(entries)
         others = []
         for name in self._others if got.lacking else ():
@@ -240,11 +238,11 @@ class Remote:
     def _lacking(self) -> Wanted:
         store, ledger = self.project.store, self.project.ledger
         named = [entry for entry in roots.of_ledger(ledger) if store.has(entry.object)]
-        return lacking(store, self.catalogue, roots.of_lock(self.project.lock()), named)
+        return lacking(store, self.catalogue, self.project.lock().entries(), named)
 
     def _repair(self, progress: Progress) -> int:
         store = self.project.store
-        entries = [*roots.of_lock(self.project.lock()), *roots.of_ledger(self.project.ledger)]
+        entries = [*self.project.lock().entries(), *roots.of_ledger(self.project.ledger)]
         checker = Checker(store, self.bucket, self.catalogue, progress)
         checker.restore_indexes()
         bad = checker.check(entry for entry in entries if store.has(entry.object))

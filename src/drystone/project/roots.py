@@ -1,4 +1,4 @@
-"""Which objects somebody may ask for by a name: those of the lock, and those that the ledger mentions."""
+"""Which objects somebody may ask for by a name that the ledger knows."""
 
 from __future__ import annotations
 
@@ -7,15 +7,6 @@ from collections.abc import Iterator
 from drystone.ledger.facts import RunStarted, decode
 from drystone.ledger.ledger import Ledger
 from drystone.objects.entry import Entry
-from drystone.workspace.lockfile import Lock
-
-
-def of_lock(lock: Lock) -> Iterator[Entry]:
-    """The tracked paths, named by their whole paths, and the traces of steps."""
-    for path, locked in lock.paths.items():
-        yield Entry(path, locked.kind, locked.object, locked.size, locked.executable)
-    for step, trace in lock.steps.items():
-        yield Entry(f"trace of step {step}", "file", trace, 0)
 
 
 def of_ledger(ledger: Ledger) -> Iterator[Entry]:

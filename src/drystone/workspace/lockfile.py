@@ -126,6 +126,13 @@ class Lock(msgspec.Struct, frozen=True):
         lines.extend(step_line(step, trace) for step, trace in sorted(self.steps.items()))
         return ("\n\n".join(lines) + "\n").encode()
 
+    def entries(self) -> Iterator[Entry]:
+        """All that it names: tracked paths, called by their whole paths, and the traces of steps."""
+        for path, locked in self.paths.items():
+            yield Entry(path, locked.kind, locked.object, locked.size, locked.executable)
+        for step, trace in self.steps.items():
+            yield Entry(f"trace of step {step}", "file", trace, 0)
+
     def changed(
         self,
         *,
