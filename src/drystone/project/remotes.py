@@ -20,7 +20,8 @@ from drystone.objects.remote.pieces import Pieces
 from drystone.objects.remote.sending import Sender, Sent, Wanted, lacking
 from drystone.objects.remote.spans import pack_key
 from drystone.objects.tree import read_tree
-from drystone.project import clones, configuration, roots
+from drystone.project import clones, configuration
+from drystone.project.needs import named
 from drystone.project.project import Project
 from drystone.project.remote_journals import Journals
 
@@ -116,7 +117,8 @@ class Remote:
 
         Args:
             progress: is told the size of each object that was dealt with.
-            repair: read all that the remote holds of these, and send again what is damaged there.
+            repair: read all that the remote holds of these, and send again what is damaged there, or what
+                a directory there names and is not.
 
         Raises:
             RemoteUnavailable: it cannot be reached or refuses; what was sent stays.
@@ -132,7 +134,7 @@ class Remote:
         repaired = self._repair(progress) if repair else 0
         sent, missing = Sent(0, 0), dict[str, str]()
         for _ in range(_ROUNDS):
-            wanted = self._lacking()
+            wanted = self._lacking(thorough=repair)
             missing = wanted.missing
             sender = Sender(self.project.store, self.bucket, self.catalogue, self.pieces, progress)
             done = sender.send(wanted)
@@ -235,17 +237,21 @@ class Remote:
         self.catalogue.refresh()
         return self.fetcher().fetch(names).here
 
-    def _lacking(self) -> Wanted:
-        store, ledger = self.project.store, self.project.ledger
-        named = [entry for entry in roots.of_ledger(ledger) if store.has(entry.object)]
-        return lacking(store, self.catalogue, self.project.lock().entries(), named)
+    def _lacking(self, *, thorough: bool = False) -> Wanted:
+        locked, store = self.project.lock().entries(), self.project.store
+        return lacking(store, self.catalogue, locked, self._named(), thorough=thorough)
+
+    def _named(self) -> list[Entry]:
+        """What the ledger calls by a name and is here. Sizes are not known: 0."""
+        has = self.project.store.has
+        needs = [need for need in named(self.project) if has(need.object)]
+        return [Entry(need.by, "tree" if need.tree else "file", need.object, 0) for need in needs]
 
     def _repair(self, progress: Progress) -> int:
         store = self.project.store
-        entries = [*self.project.lock().entries(), *roots.of_ledger(self.project.ledger)]
         checker = Checker(store, self.bucket, self.catalogue, progress)
         checker.restore_indexes()
-        bad = checker.check(entry for entry in entries if store.has(entry.object))
+        bad = checker.check([*self.project.lock().entries(), *self._named()])
         if bad.digests:
             Sender(store, self.bucket, self.catalogue, self.pieces).send(bad.wanted, bad.digests)
             checker.strike(bad)

@@ -64,7 +64,12 @@ class Wanted(NamedTuple):
 
 
 def lacking(
-    store: ObjectStore, catalogue: Catalogue, roots: Iterable[Entry], perhaps: Iterable[Entry] = ()
+    store: ObjectStore,
+    catalogue: Catalogue,
+    roots: Iterable[Entry],
+    perhaps: Iterable[Entry] = (),
+    *,
+    thorough: bool = False,
 ) -> Wanted:
     """What the remote lacks of these entries and all below them.
 
@@ -75,6 +80,7 @@ def lacking(
         catalogue: what the remote has.
         roots: what it must have afterwards.
         perhaps: what it may have as well, as far as it is here; nothing of these is ever missing.
+        thorough: look below directories that it has, too.
 
     Raises:
         Corrupt: the list of a directory is damaged here.
@@ -82,11 +88,14 @@ def lacking(
     files: dict[str, int] = {}
     trees: dict[str, None] = {}
     missing: dict[str, str] = {}
+    looked_into: set[str] = set()
 
     def visit(entry: Entry, path: str, depth: int) -> bool:
         """Whether the remote will have all of it."""
         name = entry.object
-        if name in files or name in trees or catalogue.find(digest_of(name)):
+        there = catalogue.find(digest_of(name)) is not None
+        below_too = thorough and entry.kind == "tree" and name not in looked_into and store.has(name)
+        if name in files or name in trees or (there and not below_too):
             return True
         if name in missing or not store.has(name):
             missing.setdefault(name, path)
@@ -96,8 +105,9 @@ def lacking(
             return True
         if depth == DEEPEST:
             raise UsageError(f"`{path}` has more than {DEEPEST} folders inside each other")
+        looked_into.add(name)
         below = [visit(child, f"{path}/{child.name}", depth + 1) for child in read_tree(store, name)]
-        if all(below):
+        if all(below) and not there:
             trees[name] = None
         return all(below)
 
