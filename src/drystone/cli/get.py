@@ -74,11 +74,9 @@ def _reader(arguments: Namespace, context: Context) -> Iterator[Reader]:
     from drystone.project.reading import Reader
     from drystone.project.settings import Settings
 
-    def scratch() -> Path:
-        # beside the result, so that a large one needs not fit into /tmp, and is only renamed in the end
-        near = context.cwd if arguments.output in (None, "-") else (context.cwd / arguments.output).parent
-        return Path(tempfile.mkdtemp(prefix=".drystone-get-", dir=near if near.is_dir() else None)).resolve()
-
+    # beside the result, so that a large one needs not fit into /tmp, and is only renamed in the end
+    near = context.cwd if arguments.output in (None, "-") else (context.cwd / arguments.output).parent
+    scratch = near if near.is_dir() else Path(tempfile.gettempdir())
     with Reader.at(
         context.cwd, Settings.of(context.environ), scratch, repo=arguments.repo, remote=arguments.remote
     ) as reader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -81,6 +82,18 @@ def checkout(
         Corrupt: the lock or an object is damaged.
         WorkFailed, ProjectInvalid: it cannot be written.
     """
+    with nullcontext() if dry_run else workspace.changing():
+        return _checkout(workspace, paths, revision, force, dry_run, progress)
+
+
+def _checkout(
+    workspace: Workspace,
+    paths: Sequence[Path],
+    revision: str | None,
+    force: bool,
+    dry_run: bool,
+    progress: Progress | None,
+) -> CheckedOut:
     locked = workspace.lock(revision).paths
     names = selected(workspace, paths, locked)
     plans = [_plan(workspace, name, locked[name].entry(name)) for name in names]

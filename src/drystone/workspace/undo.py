@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 from drystone.core.errors import Conflict
@@ -46,16 +47,20 @@ def undo(
         NotFound: the store lacks what was there before.
         Corrupt, WorkFailed, ProjectInvalid: as `checkout`.
     """
-    lock = workspace.lock()
-    if not force:
-        _refuse(workspace, operation, lock)
     done = Undone(
         operation,
         tuple(change.path for change in operation.lock),
         tuple(change.path for change in operation.files),
     )
-    if dry_run:
-        return done
+    with nullcontext() if dry_run else workspace.changing():
+        if not force:
+            _refuse(workspace, operation, workspace.lock())
+        if not dry_run:
+            _take_back(workspace, operation, progress)
+    return done
+
+
+def _take_back(workspace: Workspace, operation: Operation, progress: Progress | None) -> None:
     for change in operation.files:
         _put_back(workspace, change, progress)
     update(workspace.layout.lock, workspace.layout.guards, lambda now: _without(now, operation))
@@ -67,7 +72,6 @@ def undo(
         files=tuple(change.inverse for change in operation.files),
         undoes=operation.id,
     )
-    return done
 
 
 def _refuse(workspace: Workspace, operation: Operation, lock: Lock) -> None:
