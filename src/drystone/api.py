@@ -316,7 +316,11 @@ def open(  # noqa: A001  `drystone.open` is to data what `open` is to files
 
     root = os.environ.get("DRYSTONE_ROOT")
     reader = Reader.at(
-        Path(root) if root else Path.cwd(), Settings.of(os.environ), _scratch, repo=repo, remote=remote
+        Path(root) if root else Path.cwd(),
+        Settings.of(os.environ),
+        Path(tempfile.gettempdir()),
+        repo=repo,
+        remote=remote,
     )
     try:
         file = reader.open(reference, mode, encoding, newline)
@@ -325,10 +329,6 @@ def open(  # noqa: A001  `drystone.open` is to data what `open` is to files
         raise
     weakref.finalize(file, reader.close)
     return file
-
-
-def _scratch() -> Path:
-    return Path(tempfile.mkdtemp(prefix="drystone-")).resolve()
 
 
 def _root() -> Layout:

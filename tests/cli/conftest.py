@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from tests.saying import Said  # type: ignore[import-not-found]
+from tests.saying import said as run
 
 Drystone = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -33,33 +34,7 @@ def drystone(tmp_path: Path) -> Drystone:
     return call
 
 
-class Said(NamedTuple):
-    """What a command said."""
-
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def said(tmp_path: Path) -> Callable[..., Said]:
     """Runs a verb in this process."""
-    from drystone.cli import parse
-    from drystone.cli.context import Context
-    from drystone.core.errors import DrystoneError
-
-    def call(*words: str) -> Said:
-        out, err = io.StringIO(), io.StringIO()
-        context = Context(
-            cwd=tmp_path, environ=dict(os.environ), stdout=out, stderr=err, json="--json" in words
-        )
-        try:
-            code = parse.dispatch(words, context)
-        except DrystoneError as error:
-            context.error(error)
-            code = error.exit
-        finally:
-            context.close()
-        return Said(code, out.getvalue(), err.getvalue())
-
-    return call
+    return partial(run, tmp_path)

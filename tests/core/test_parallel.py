@@ -49,12 +49,15 @@ def test_little_is_done_here(number: int) -> None:
 
 
 def test_a_process_with_threads_is_not_forked() -> None:
-    assert told(
-        "done = threading.Event()\n"
-        "threading.Thread(target=done.wait).start()\n"
-        "print(len(spread(squares, range(1000), least=1)))\n"
-        "done.set()"
-    ) == (1)
+    assert (
+        told(
+            "done = threading.Event()\n"
+            "threading.Thread(target=done.wait).start()\n"
+            "print(len(spread(squares, range(1000), least=1)))\n"
+            "done.set()"
+        )
+        == 1
+    )
 
 
 FAILING = """
@@ -101,3 +104,32 @@ def test_where_one_share_fails_the_others_are_ended() -> None:
     found = told(FAILING.format(number=0, does="raise NotFound('the first')", others=True))
     assert isinstance(found, dict)
     assert (found["message"], found["left"]) == ("the first", 0)
+
+
+@several
+def test_threads_that_nobody_needs_do_not_keep_from_forking() -> None:
+    assert told(
+        "from drystone.core.parallel import bystanders\n"
+        "done = threading.Event()\n"
+        "thread = threading.Thread(target=done.wait)\n"
+        "bystanders.add(thread)\n"
+        "thread.start()\n"
+        "print(len(spread(squares, range(1000), least=1)))\n"
+        "done.set()"
+    ) == min(processors(), 8)
+
+
+def test_what_all_processes_tell_is_passed_on_in_one_sum() -> None:
+    program = (
+        "from drystone.core.parallel import Tally\n"
+        "heard = []\n"
+        "tally = Tally(heard.append)\n"
+        "def work(numbers):\n"
+        "    for number in numbers:\n"
+        "        tally(number)\n"
+        "spread(work, range(1000), least=10)\n"
+        "spread(work, range(1000), least=10)\n"
+        "tally(0)\n"
+        "print(sum(heard))"
+    )
+    assert told(program) == 2 * sum(range(1000))

@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 from tests.project.conftest import ROWS, Drystone, git, verb  # type: ignore[import-not-found]
 
+from drystone.core.errors import Conflict
 from drystone.objects.entry import HEADER
 from drystone.objects.hashing import hash_bytes
+from drystone.project import getting
+from drystone.project.reading import Reader
+from drystone.project.settings import Settings
 from drystone.workspace.lockfile import Lock
 
 
@@ -400,3 +405,114 @@ def test_through_s3(
     assert drystone("get", "data:table").code == 0
     whole = (project / "data" / "table.parquet").read_bytes()
     assert (clone / "data" / "table.parquet").read_bytes() == whole
+
+
+def test_what_is_fetched_and_what_is_put_in_place_is_told(clone: Path, tmp_path: Path) -> None:
+    with Reader.at(clone, Settings.of({}), tmp_path) as reader:
+        content = reader.find("models/m", under="")
+        fetched: list[int] = []
+        placed: list[int] = []
+        getting.to_its_place(reader.origin, content, progress=fetched.append, placing=placed.append)
+        assert sum(placed) == content.entry.size > 0
+        assert sum(fetched) >= content.entry.size  # the lists of folders as well
+        fetched.clear()
+        getting.to(
+            reader.origin, content.entry, tmp_path / "out", progress=fetched.append, placing=placed.append
+        )
+        assert (sum(fetched), sum(placed)) == (0, 2 * content.entry.size)
+
+
+# several at once, and killed ones
+
+
+def _reader(folder: Path) -> Reader:
+    return Reader.at(folder, Settings.of({}), folder)
+
+
+def test_of_two_at_once_the_second_does_not_replace_what_the_first_put_there(
+    clone: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "here"
+    with _reader(clone) as reader, _reader(clone) as other:
+        slow, quick = reader.find("data/out"), other.find("models/m")
+
+        def overtaken(_size: int) -> None:
+            if not place.exists():
+                getting.to(other.origin, quick.entry, place, progress=_silent, placing=_silent)
+
+        with pytest.raises(Conflict, match="`here` is in the way"):
+            getting.to(reader.origin, slow.entry, place, progress=_silent, placing=overtaken)
+        assert [path.name for path in place.iterdir()] == ["weights"]
+        shutil.rmtree(place)
+        got = getting.to(reader.origin, slow.entry, place, force=True, progress=_silent, placing=overtaken)
+        assert got.outcome == "written"
+        assert (place / "x.txt").read_text() == "two\n"
+
+
+def test_of_two_at_once_that_get_the_same_the_second_finds_it_there(clone: Path, tmp_path: Path) -> None:
+    place = tmp_path / "here"
+    with _reader(clone) as reader, _reader(clone) as other:
+        entry = reader.find("data/out").entry
+
+        def overtaken(_size: int) -> None:
+            if not place.exists():
+                getting.to(other.origin, entry, place, progress=_silent, placing=_silent)
+
+        got = getting.to(reader.origin, entry, place, progress=_silent, placing=overtaken)
+        assert got.outcome == "unchanged"
+        assert (place / "x.txt").read_text() == "two\n"
+
+
+def test_many_at_once_into_one_folder(clone: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    drystone = str(Path(sys.executable).parent / "drystone")
+    words = [["data/out/x.txt", "-o", "a"], ["data/out/deep/t.csv", "-o", "a"], ["data/out", "-o", "b"]]
+    running = [
+        subprocess.Popen(
+            [drystone, "get", word, "-o", str(folder / name)], cwd=clone, stderr=subprocess.DEVNULL
+        )
+        for word, _, name in words * 2
+    ]
+    assert sorted(process.wait() for process in running) == [
+        0,
+        0,
+        0,
+        0,
+        5,
+        5,
+    ]  # of the two files for `a`, one is in the other's way, twice
+    assert (folder / "a").read_text() in ("two\n", "a,b\n1,2\n")
+    assert (folder / "b" / "x.txt").read_text() == "two\n"
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
+
+
+def test_what_a_killed_get_left_is_swept_and_what_is_in_use_is_not(clone: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    with socket.socket() as silent:  # a git server that never answers
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        url = f"git://127.0.0.1:{silent.getsockname()[1]}/x"
+        waiting = [_get(folder, url) for _ in range(2)]
+        try:
+            while len(list(folder.glob(".drystone-get-*/git/config"))) < 2:
+                assert all(process.poll() is None for process in waiting)
+            waiting[0].kill()
+            waiting[0].wait()
+            assert len(list(folder.iterdir())) == 2
+            assert _get(folder, str(clone)).wait() == 0
+            assert (folder / "x.txt").read_text() == "two\n"
+            assert len(list(folder.iterdir())) == 2  # what was got, and where the other still waits
+        finally:
+            waiting[1].terminate()
+            waiting[1].wait()
+
+
+def _get(folder: Path, repository: str) -> subprocess.Popen[bytes]:
+    words = [str(Path(sys.executable).parent / "drystone"), "get", "data/out/x.txt", "--repo", repository]
+    return subprocess.Popen(words, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _silent(_size: int) -> None:
+    pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from datetime import timedelta
@@ -107,6 +108,16 @@ def test_what_another_copy_needs_stays_until_that_copy_is_forgotten(
     assert remote_gc.collect(ada.remote(), dry_run=False).packs == 2
 
 
+def test_a_directory_that_another_copy_takes_for_a_file_counts_as_a_directory(
+    ada: Copy, folder: Path, copy: Callable[[str], Copy]
+) -> None:
+    now = ada.project.lock().paths["data"].object
+    said = {"clone": "f" * 32, "files": [now], "trees": [], "time": 1, "format": 1}
+    (folder / "clones" / f"{'f' * 32}.json").write_text(json.dumps(said))
+    assert remote_gc.collect(ada.remote(), dry_run=False).packs == 2
+    pulled(copy, "bob")
+
+
 @pytest.mark.parametrize(
     "said", [b"", b"{}", b'{"clone": 7}', b'{"clone":"x","files":["../x"],"trees":[],"time":1}']
 )
@@ -165,8 +176,8 @@ def test_a_push_that_sees_packs_go_sends_what_it_needs_anew(
     lacking = Remote._lacking
     collected = []
 
-    def collect_after(remote: Remote) -> object:
-        found = lacking(remote)
+    def collect_after(remote: Remote, *, thorough: bool = False) -> object:
+        found = lacking(remote, thorough=thorough)
         if not collected:
             collected.append(1)
             for index in (folder / "indexes").iterdir():

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.project.conftest import Copy
 
 from drystone.core.errors import Corrupt, NotFound, ProjectInvalid
-from drystone.ledger import facts
+from drystone.ledger import facts, names
 from drystone.ledger.ledger import Ledger
-from drystone.project import configuration
+from drystone.objects.entry import Entry
+from drystone.objects.intake import identify_path, store_path
+from drystone.objects.remote.sending import Sender, Wanted
+from drystone.objects.restore import restore
+from drystone.objects.tree import read_tree
+from drystone.project import configuration, remote_gc
 from drystone.project.clones import registered
 from drystone.project.remotes import Remote
+from drystone.registry.versions import register
 
 FILES = {"a": b"one\n" * 100, "below/b": b"two", "below/empty": b""}
 RUN = "0" * 31 + "1"
@@ -180,3 +188,67 @@ def test_the_plan_of_a_push_is_what_it_sends(copy: Callable[[str], Copy]) -> Non
     ada.track("data", {**FILES, "c": b"three"})
     wanted = Remote(ada.project).plan()
     assert (len(wanted.files), len(wanted.trees), wanted.size) == (1, 1, 5)
+
+
+def test_a_registered_version_is_whole_on_the_other_side(copy: Callable[[str], Copy], tmp_path: Path) -> None:
+    """Registered by a person, so that no run has written that it is a directory."""
+    ada = copy("ada")
+    folder, single = ada.root / "data", ada.root / "single"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "large").write_bytes(os.urandom(3 << 20))
+    (folder / "small").write_bytes(b"small")
+    single.write_bytes(b"# drystone tree 1\nand no directory\n")
+    for place in (folder, single):
+        entry = store_path(ada.project.store, place)
+        _register(ada, entry)
+    ada.commit()
+    ada.git("push", "-q", "origin", "main")
+    ada.remote().push()
+    bob = copy("bob")
+    remote = bob.remote()
+    remote.pull()
+    for place in (folder, single):
+        version = names.newest(bob.project.ledger, "data", place.name)
+        assert version is not None
+        entry = Entry("got", "tree" if place is folder else "file", version.object, version.size)
+        assert remote.fetcher().closure([entry]).lacking == frozenset()
+        restore(bob.project.store, entry, tmp_path / place.name)
+        assert identify_path(tmp_path / place.name).object == version.object
+    assert remote_gc.collect(ada.remote(), grace=timedelta(0), dry_run=False).packs == 0
+    assert remote_gc.collect(bob.remote(), grace=timedelta(0), dry_run=False).packs == 0
+
+
+def test_what_a_directory_there_names_and_is_not_is_sent_by_a_repair(copy: Callable[[str], Copy]) -> None:
+    """As when only the list of a registered folder was sent."""
+    ada = copy("ada")
+    (ada.root / "data").mkdir()
+    (ada.root / "data" / "a").write_bytes(os.urandom(5000))
+    entry = store_path(ada.project.store, ada.root / "data")
+    remote = ada.remote()
+    remote.push()
+    Sender(remote.project.store, remote.bucket, remote.catalogue, remote.pieces).send(
+        Wanted({entry.object: 0}, (), {})
+    )
+    _register(ada, entry)
+    assert ada.remote().push().objects == 0  # what has the list has all of it, it believes
+    assert ada.remote().push(repair=True).objects == 1
+    bob = copy("bob")
+    bob.remote().pull_journals()
+    assert bob.remote().fetch([entry.object])
+    (below,) = read_tree(bob.project.store, entry.object)
+    assert bob.remote().fetch([below.object]) == {below.object}
+
+
+def _register(copy: Copy, entry: Entry) -> None:
+    """Makes it the next version of what its name says."""
+    clock = copy.project.clock
+    register(
+        copy.project.ledger,
+        "data",
+        entry.name,
+        object=entry.object,
+        path=entry.name,
+        size=entry.size,
+        run=None,
+        clock=clock,
+    )

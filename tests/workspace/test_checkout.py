@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,3 +157,27 @@ def test_a_folder_that_became_a_link_is_not_written_through(
     with pytest.raises(UsageError, match="behind the symbolic link `data`"):
         checkout(workspace, force=True)
     assert (outside / "keys").read_text() == "precious"
+
+
+def test_of_two_at_once_the_second_waits_so_that_they_do_not_mix(
+    workspace: Workspace, root: Path, sh: Run
+) -> None:
+    for text in ("one", "two"):
+        (root / "data").mkdir(exist_ok=True)
+        for name in range(20):
+            (root / "data" / str(name)).write_text(text)
+        add(workspace, [root / "data"])
+        sh("add", "drystone.lock")
+        sh("commit", "-qm", text)
+    others: list[subprocess.Popen[bytes]] = []
+
+    def begin_another(_size: int) -> None:
+        if not others:
+            words = [str(Path(sys.executable).parent / "drystone"), "checkout", "data"]
+            others.append(subprocess.Popen(words, cwd=root, stdout=subprocess.DEVNULL))
+            with pytest.raises(subprocess.TimeoutExpired):
+                others[0].wait(2)
+
+    checkout(workspace, revision="HEAD~1", progress=begin_another)
+    assert others[0].wait() == 0
+    assert {path.read_text() for path in (root / "data").iterdir()} == {"two"}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from drystone.core.errors import Conflict
@@ -22,6 +22,8 @@ paths = st.lists(names, min_size=1, max_size=2).map("/".join).filter(is_safe_pat
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=paths)
+@example(path=":")
+@example(path=":(top)x")
 def test_a_path_of_any_name_is_ignored_by_its_line(root: Path, path: str) -> None:
     place = Path(tempfile.mkdtemp(dir=root))
     (place / ".git").symlink_to(root / ".git")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from drystone.core.errors import Conflict, Corrupt, NotFound, UsageError
 from drystone.objects.hashing import hash_bytes
+from drystone.workspace.checkout import checkout
 from drystone.workspace.lockfile import Lock, LockedPath
 from drystone.workspace.tracked import add
 from drystone.workspace.workspace import Workspace
@@ -140,3 +142,20 @@ def test_odd_names_executables_links_and_empty_folders_are_tracked(workspace: Wo
     (added,) = add(workspace, [odd])
     assert workspace.lock().paths == {added.path: added.locked}
     assert workspace.entry(added.path) == added.locked.entry(added.path)
+
+
+def test_what_is_read_and_written_is_told(workspace: Workspace, root: Path) -> None:
+    (root / "data").mkdir()
+    (root / "data" / "small").write_bytes(b"s" * 1000)
+    (root / "data" / "large").write_bytes(os.urandom(9 << 20))
+    size = 1000 + (9 << 20)
+    told: list[int] = []
+    add(workspace, [root / "data"], dry_run=True, progress=told.append)
+    assert sum(told) == size
+    told.clear()
+    add(workspace, [root / "data"], progress=told.append)
+    assert (sum(told), len(told) > 2) == (size, True)  # a large file piece by piece
+    shutil.rmtree(root / "data")
+    told.clear()
+    checkout(workspace, progress=told.append)
+    assert (sum(told), len(told) > 2) == (size, True)

@@ -21,13 +21,18 @@ def run(arguments: Namespace, context: Context) -> int:
     """Store the paths and write them to the lock."""
     from msgspec.structs import replace
 
+    from drystone.cli.progress import bar
     from drystone.objects.entry import printable
     from drystone.workspace.tracked import add
     from drystone.workspace.workspace import Workspace
 
     project = context.project()
-    with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
-        found = add(workspace, [context.cwd / path for path in arguments.paths], dry_run=arguments.dry_run)
+    paths = [context.cwd / path for path in arguments.paths]
+    with (
+        Workspace.open(project.layout, project.git, project.store, project.clock) as workspace,
+        bar(context, "adding") as progress,
+    ):
+        found = add(workspace, paths, dry_run=arguments.dry_run, progress=progress)
     added = [replace(item, path=printable(item.path)) for item in found]
     if context.json_mode:
         context.json({"added": added, "dry_run": arguments.dry_run})

@@ -25,18 +25,23 @@ def run(arguments: Namespace, context: Context) -> int:
     """Restore tracked paths."""
     from msgspec.structs import replace
 
+    from drystone.cli.progress import bar
     from drystone.objects.entry import printable
     from drystone.workspace.checkout import checkout
     from drystone.workspace.workspace import Workspace
 
     project = context.project()
-    with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
+    with (
+        Workspace.open(project.layout, project.git, project.store, project.clock) as workspace,
+        bar(context, "checking out") as progress,
+    ):
         done = checkout(
             workspace,
             [context.cwd / path for path in arguments.paths],
             revision=arguments.git,
             force=arguments.force,
             dry_run=arguments.dry_run,
+            progress=progress,
         )
     restored = [printable(path) for path in done.restored]
     saved = [replace(item, path=printable(item.path)) for item in done.saved]

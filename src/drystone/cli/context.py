@@ -106,6 +106,13 @@ class Context:
 
         self._stdout.write(msgspec.json.format(msgspec.json.encode(_plain(value)), indent=2).decode() + "\n")
 
+    def answer(self, document: Any, note: str) -> None:
+        """Say what was done where there is no more to say: a document with --json, else in words."""
+        if self.json_mode:
+            self.json(document)
+        else:
+            self.note(note)
+
     def style(self, text: str, *styles: str) -> str:
         """`text` in bold, dim, red, green, yellow, blue or cyan where that can be seen."""
         if not self._coloured or not styles:

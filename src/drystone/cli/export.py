@@ -36,14 +36,18 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, context: Context) -> int:
     """Export, and report what DVC cannot keep."""
+    from drystone.cli.progress import bar
     from drystone.interop.dvc.exporting import export_dvc
     from drystone.workspace.workspace import Workspace
 
     project = context.project()
     target = Path(context.cwd / arguments.folder).resolve()
     remote = Path(context.cwd / arguments.remote).resolve() if arguments.remote else None
-    with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
-        done = export_dvc(workspace, target, remote=remote, dry_run=arguments.dry_run)
+    with (
+        Workspace.open(project.layout, project.git, project.store, project.clock) as workspace,
+        bar(context, "exporting") as progress,
+    ):
+        done = export_dvc(workspace, target, remote=remote, dry_run=arguments.dry_run, progress=progress)
     if context.json_mode:
         context.json({"exported": done, "dry_run": arguments.dry_run})
         return 0

@@ -40,6 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, context: Context) -> int:
     """Collect, or bring back."""
+    from drystone.cli.progress import bar
     from drystone.project.collecting import collect, forget, restore
 
     age = _age(arguments.older_than)
@@ -50,19 +51,15 @@ def run(arguments: Namespace, context: Context) -> int:
     project = context.project()
     if arguments.forget:
         forget(project, context.cwd / arguments.forget)
-        if context.json_mode:
-            context.json({"forgotten": arguments.forget})
-        else:
-            context.note(f"`{arguments.forget}` no longer counts as a user of this store")
+        note = f"`{arguments.forget}` no longer counts as a user of this store"
+        context.answer({"forgotten": arguments.forget}, note)
         return 0
     if arguments.restore:
         files = restore(project)
-        if context.json_mode:
-            context.json({"restored": files})
-        else:
-            context.note(f"brought {files:,} files back from the trash")
+        context.answer({"restored": files}, f"brought {files:,} files back from the trash")
         return 0
-    done = collect(project, age, dry_run=not arguments.yes)
+    with bar(context, "looking for garbage"):
+        done = collect(project, age, dry_run=not arguments.yes)
     if context.json_mode:
         context.json(done)
     else:

@@ -26,17 +26,13 @@ def run(arguments: Namespace, context: Context, age: float) -> int:
     remote = Remote(context.project(), arguments.remote)
     if arguments.forget:
         forget(remote, arguments.forget)
-        if context.json_mode:
-            context.json({"forgotten": arguments.forget})
-        else:
-            context.note(f"what only `{arguments.forget}` needs no longer counts on remote `{remote.name}`")
+        note = f"what only `{arguments.forget}` needs no longer counts on remote `{remote.name}`"
+        context.answer({"forgotten": arguments.forget}, note)
         return 0
     if arguments.restore:
         packs = restore(remote)
-        if context.json_mode:
-            context.json({"restored": packs})
-        else:
-            context.note(f"brought {packs:,} packs back from the trash of remote `{remote.name}`")
+        note = f"brought {packs:,} packs back from the trash of remote `{remote.name}`"
+        context.answer({"restored": packs}, note)
         return 0
     grace, rewrite = timedelta(seconds=age), arguments.rewrite
     done = collect(remote, grace=grace, rewrite=rewrite, dry_run=not arguments.yes)

@@ -74,11 +74,9 @@ def _reader(arguments: Namespace, context: Context) -> Iterator[Reader]:
     from drystone.project.reading import Reader
     from drystone.project.settings import Settings
 
-    def scratch() -> Path:
-        # beside the result, so that a large one needs not fit into /tmp, and is only renamed in the end
-        near = context.cwd if arguments.output in (None, "-") else (context.cwd / arguments.output).parent
-        return Path(tempfile.mkdtemp(prefix=".drystone-get-", dir=near if near.is_dir() else None)).resolve()
-
+    # beside the result, so that a large one needs not fit into /tmp, and is only renamed in the end
+    near = context.cwd if arguments.output in (None, "-") else (context.cwd / arguments.output).parent
+    scratch = near if near.is_dir() else Path(tempfile.gettempdir())
     with Reader.at(
         context.cwd, Settings.of(context.environ), scratch, repo=arguments.repo, remote=arguments.remote
     ) as reader:
@@ -99,6 +97,7 @@ def _whole(arguments: Namespace, context: Context, reader: Reader, content: Cont
 
     entry, origin = content.entry, reader.origin
     with bar(context, f"getting {content.label}", entry.size or None) as progress:
+        placing = progress.then(f"writing {content.label}", entry.size or None)
         if arguments.output == "-":
             reader.file(content)  # a folder or link is refused
             with getting.stored(origin, entry, progress) as file:
@@ -106,10 +105,12 @@ def _whole(arguments: Namespace, context: Context, reader: Reader, content: Cont
                     context.raw(data)
             return 0
         if arguments.output is None and origin.own and content.path is not None:
-            got = getting.to_its_place(origin, content, force=arguments.force, progress=progress)
+            got = getting.to_its_place(
+                origin, content, force=arguments.force, progress=progress, placing=placing
+            )
         else:
             place = _place(arguments, context, entry.name)
-            got = getting.to(origin, entry, place, force=arguments.force, progress=progress)
+            got = getting.to(origin, entry, place, force=arguments.force, progress=progress, placing=placing)
     shown = printable(
         str(got.path.relative_to(context.cwd) if got.path.is_relative_to(context.cwd) else got.path)
     )

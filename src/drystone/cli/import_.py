@@ -28,6 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, context: Context) -> int:
     """Import, and report what was found and what was not."""
+    from drystone.cli.progress import bar
     from drystone.interop.dvc.history import import_history
     from drystone.interop.dvc.importing import import_dvc
     from drystone.workspace.workspace import Workspace
@@ -35,10 +36,14 @@ def run(arguments: Namespace, context: Context) -> int:
     project = context.project()
     source = _source(context, arguments.remote)
     history: History | None = None
-    with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
-        imported = import_dvc(workspace, source, dry_run=arguments.dry_run)
+    with (
+        Workspace.open(project.layout, project.git, project.store, project.clock) as workspace,
+        bar(context, "importing") as progress,
+    ):
+        imported = import_dvc(workspace, source, dry_run=arguments.dry_run, progress=progress)
         if arguments.all_commits:
-            history = import_history(workspace, source, dry_run=arguments.dry_run)
+            told = progress.then("importing old commits")
+            history = import_history(workspace, source, dry_run=arguments.dry_run, progress=told)
     failure = imported.failure
     if context.json_mode:
         document: dict[str, Any] = {"imported": imported, "history": history, "dry_run": arguments.dry_run}

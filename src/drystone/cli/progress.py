@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from drystone.core.parallel import bystanders
+
 if TYPE_CHECKING:
     from drystone.cli.context import Context
+    from drystone.cli.drawing import State
 
 _PATIENCE = 1.0  # seconds
-_EVERY = 0.1
+_EVERY = 0.1  # seconds
 
 
 class Bar:
     """Is told of work in bytes: piece by piece by calling it, or how much of how much by `reach`.
+
+    It appears after a second by itself, also where nothing was told yet. Any thread may tell.
 
     Args:
         what: what is being done.
@@ -25,41 +30,59 @@ class Bar:
 
     def __init__(self, what: str, total: int | None = None, *, shown: bool) -> None:
         self._what = what
-        self._next = time.monotonic() + _PATIENCE if shown else float("inf")
         self._done = 0
         self._total = total
-        self._update: Callable[[int, int | None], None] | None = None
-        self.close: Callable[[], None] = lambda: None
+        self._shown = shown
+        self._guard = threading.Lock()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._show, daemon=True)
+        if shown:
+            bystanders.add(self._thread)
+            self._thread.start()
 
     def __call__(self, size: int) -> None:
         """So many more bytes are done."""
-        self.reach(self._done + size, self._total)
+        if self._shown:
+            with self._guard:
+                self._done += size
 
     def reach(self, done: int, total: int | None) -> None:
         """So many bytes of all are done."""
-        self._done, self._total = done, total
-        now = time.monotonic()
-        if now >= self._next:
-            self._next = now + _EVERY
-            self._update = self._update or self._begin()
-            self._update(done, total)
+        with self._guard:
+            self._done, self._total = done, total
 
-    def _begin(self) -> Callable[[int, int | None], None]:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+    def then(self, what: str, total: int | None = None) -> Callable[[int], None]:
+        """To be told of the work that follows; from its first bytes on the bar is about that."""
 
-        progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        progress.start()
-        task = progress.add_task(self._what, total=None)
-        self.close = progress.stop
-        return lambda done, total: progress.update(task, completed=done, total=total)
+        def told(size: int) -> None:
+            with self._guard:
+                if self._what != what:
+                    self._what, self._done, self._total = what, 0, total
+                self._done += size
+
+        return told
+
+    def close(self) -> None:
+        """Take it away."""
+        if not self._shown:
+            return
+        self._closed.set()
+        self._thread.join()
+
+    def _state(self) -> State:
+        from drystone.cli.drawing import State
+
+        with self._guard:
+            return State(self._what, self._done, self._total)
+
+    def _show(self) -> None:
+        if self._closed.wait(_PATIENCE):
+            return
+        from drystone.cli.drawing import Drawing
+
+        with Drawing(self._state) as drawing:
+            while not self._closed.wait(_EVERY):
+                drawing.refresh()
 
 
 @contextmanager

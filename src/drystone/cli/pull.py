@@ -43,8 +43,10 @@ def run(arguments: Namespace, context: Context) -> int:
         if arguments.verbose and not context.json_mode:
             tell(done.traffic, context)
         _raise_if_lacking(done)
-        fetched = arguments.fetch_only
-        here = CheckedOut((), (), ()) if fetched else checkout(workspace, paths)
+        here = CheckedOut((), (), ())
+        if not arguments.fetch_only:
+            with bar(context, "checking out") as progress:
+                here = checkout(workspace, paths, progress=progress)
     restored = [printable(path) for path in here.restored]
     if context.json_mode:
         context.json({**done._asdict(), "traffic": vars_of(done.traffic), "restored": restored})

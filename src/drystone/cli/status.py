@@ -24,12 +24,16 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, context: Context) -> int:
     """Compare the work tree with its lock."""
+    from drystone.cli.progress import bar
     from drystone.objects.entry import printable
     from drystone.workspace.status import status
     from drystone.workspace.workspace import Workspace
 
     project = context.project()
-    with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
+    with (
+        Workspace.open(project.layout, project.git, project.store, project.clock) as workspace,
+        bar(context, "looking at tracked files"),
+    ):
         found = status(workspace)
     others = _others(project.layout.root)
     begun = sorted(path.stem for path in project.layout.attempts.glob("*.json"))

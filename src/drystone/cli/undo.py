@@ -24,6 +24,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace, context: Context) -> int:
     """Undo, or list."""
+    from drystone.cli.progress import bar
     from drystone.objects.entry import printable
     from drystone.workspace.undo import undo
     from drystone.workspace.workspace import Workspace
@@ -34,7 +35,10 @@ def run(arguments: Namespace, context: Context) -> int:
             _list(workspace, context)
             return 0
         operation = workspace.operations.choose(arguments.operation)
-        done = undo(workspace, operation, force=arguments.force, dry_run=arguments.dry_run)
+        with bar(context, "undoing") as progress:
+            done = undo(
+                workspace, operation, force=arguments.force, dry_run=arguments.dry_run, progress=progress
+            )
     lock, files = ([printable(path) for path in paths] for paths in (done.lock, done.files))
     if context.json_mode:
         context.json(

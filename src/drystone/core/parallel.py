@@ -6,16 +6,23 @@ process has at hand all that this one has, and starts in milliseconds.
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from typing import Generic, NoReturn, TypeVar, cast
+from weakref import WeakSet
 
 from drystone.core.errors import WorkFailed
 
 _MOST = 8  # processes; beyond, the disk is what is waited for
+
+#: Threads without which a forked process can do, and whose locks no shared work takes.
+bystanders: WeakSet[threading.Thread] = WeakSet()
+_share = 0  # which share this process does
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,7 +32,7 @@ def spread(work: Callable[[Sequence[Item]], Result], items: Sequence[Item], *, l
     """What `work` gives for consecutive shares of `items`, in their order.
 
     This process does the first share itself, and all where there is but one processor, or where it has
-    threads: a fork would take their locks along and not them.
+    threads other than `bystanders`: a fork would take their locks along and not them.
 
     Args:
         work: what it gives or raises must be picklable; what it changes in memory is lost.
@@ -43,8 +50,8 @@ def spread(work: Callable[[Sequence[Item]], Result], items: Sequence[Item], *, l
     shares = [items[start:end] for start, end in pairwise(ends)]
     helpers: list[_Helper[Result]] = []
     try:
-        for share in shares[1:]:
-            helpers.append(_Helper(work, share))
+        for place, share in enumerate(shares[1:], start=1):
+            helpers.append(_Helper(work, share, place))
         return [work(shares[0]), *[helper.result() for helper in helpers]]
     finally:
         for helper in helpers:
@@ -58,16 +65,38 @@ def processors() -> int:
 
 
 def _may_fork() -> bool:
+    needless = sum(thread.is_alive() for thread in bystanders)
     try:
-        return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208  also the threads of libraries
+        return len(os.listdir("/proc/self/task")) == 1 + needless  # noqa: PTH208  those of libraries, too
     except OSError:
         return False
+
+
+class Tally:
+    """Told of work by all processes that share it, passes the sum on in the one that shared it out.
+
+    Args:
+        told: is told how much more was done.
+    """
+
+    def __init__(self, told: Callable[[int], None]) -> None:
+        self._told = told
+        self._sums = memoryview(mmap.mmap(-1, (_MOST + 1) * 8)).cast("Q")
+        self._passed_on = 0
+
+    def __call__(self, size: int) -> None:
+        """So much more is done."""
+        self._sums[_share] += size
+        if not _share:
+            done = sum(self._sums)
+            self._told(done - self._passed_on)
+            self._passed_on = done
 
 
 class _Helper(Generic[Result]):
     """A forked process and the pipe on which its result comes."""
 
-    def __init__(self, work: Callable[[Sequence[Item]], Result], share: Sequence[Item]) -> None:
+    def __init__(self, work: Callable[[Sequence[Item]], Result], share: Sequence[Item], place: int) -> None:
         self._pipe, pipe = os.pipe()
         try:
             self._pid: int | None = os.fork()
@@ -77,7 +106,7 @@ class _Helper(Generic[Result]):
             os.close(pipe)
             raise
         if self._pid == 0:
-            _help(work, share, pipe)
+            _help(work, share, place, pipe)
         os.close(pipe)
 
     def result(self) -> Result:
@@ -117,10 +146,12 @@ class _Helper(Generic[Result]):
             return 0
 
 
-def _help(work: Callable[[Sequence[Item]], object], share: Sequence[Item], pipe: int) -> NoReturn:
+def _help(work: Callable[[Sequence[Item]], object], share: Sequence[Item], place: int, pipe: int) -> NoReturn:
     """Do the share and end, leaving alone all that the forked process was in the middle of."""
     import pickle  # most commands never get here
 
+    global _share
+    _share = place
     try:
         try:
             answer = pickle.dumps((None, work(share)))

@@ -60,7 +60,11 @@ class DrystoneFileSystem(AbstractFileSystem, metaclass=_Standing):  # type: igno
         self.remote = remote
         self._guard = threading.Lock()
         self._reader = Reader.at(
-            Path(type(self).standing), Settings.of(os.environ), _scratch, repo=repo, remote=remote
+            Path(type(self).standing),
+            Settings.of(os.environ),
+            Path(tempfile.gettempdir()),
+            repo=repo,
+            remote=remote,
         )
         weakref.finalize(self, self._reader.close)
 
@@ -159,10 +163,6 @@ def _info(name: str, entry: Entry) -> dict[str, Any]:
         "kind": entry.kind,
         "executable": entry.executable,
     }
-
-
-def _scratch() -> Path:
-    return Path(tempfile.mkdtemp(prefix="drystone-")).resolve()
 
 
 @contextmanager

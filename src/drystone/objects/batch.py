@@ -14,7 +14,7 @@ from drystone.core.ids import OBJECT_PREFIX, digest_of, name_of
 from drystone.objects.atomic import copy_content, temporary
 from drystone.objects.claims import Claims
 from drystone.objects.compress import Squeezer
-from drystone.objects.hashing import SMALL, hash_descriptor
+from drystone.objects.hashing import SMALL, Progress, hash_descriptor
 from drystone.objects.listing import packed, size_in
 from drystone.objects.loose import Loose
 from drystone.objects.pack import RAW, ZSTD
@@ -110,12 +110,15 @@ class Batch:
             self._known.add(digest)
             self._room().add(digest, size, stored, encoding)
 
-    def put_file(self, path: bytes, before: bytes) -> tuple[bytes, bytes] | None:
+    def put_file(
+        self, path: bytes, before: bytes, progress: Progress | None = None
+    ) -> tuple[bytes, bytes] | None:
         """Stores a file; its digest and its stamp. None if it is not, or no longer, as it was found.
 
         Args:
             path: the file.
             before: its packed stamp as it was found.
+            progress: is told how far it got.
 
         Raises:
             OSError: it cannot be read, or not be stored.
@@ -126,10 +129,12 @@ class Batch:
         try:
             size = size_in(before)
             if size > SMALL:
-                return self._take_large(descriptor, before)
+                return self._take_large(descriptor, before, progress)
             data = os.read(descriptor, size + 1)
             if len(data) != size or packed(os.fstat(descriptor)) != before:
                 return None
+            if progress is not None:
+                progress(size)
             return self.put(data), before
         finally:
             os.close(descriptor)
@@ -155,7 +160,9 @@ class Batch:
         finally:
             self._claims = None
 
-    def _take_large(self, source: int, before: bytes) -> tuple[bytes, bytes] | None:
+    def _take_large(
+        self, source: int, before: bytes, progress: Progress | None
+    ) -> tuple[bytes, bytes] | None:
         if packed(os.fstat(source)) != before:
             return None
         self._loose.prepare()
@@ -164,7 +171,7 @@ class Batch:
             self._failpoint("created")
             copy_content(source, descriptor)
             # the copy is hashed, not the file: what gets the name is what was hashed
-            name, _ = hash_descriptor(descriptor)
+            name, _ = hash_descriptor(descriptor, progress)
             self._failpoint("written")
             if packed(os.fstat(source)) != before:
                 return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from blake3 import blake3
@@ -12,6 +13,9 @@ from drystone.core.ids import OBJECT_PREFIX, digest_of
 #: Files up to this size are read at once; above it they are hashed with several threads.
 SMALL = 1 << 20
 _CHUNK = 8 << 20
+
+#: Told so many more bytes are done.
+Progress = Callable[[int], None]
 
 
 def hash_bytes(data: bytes) -> str:
@@ -32,7 +36,7 @@ def hash_file(path: Path) -> tuple[str, int]:
         os.close(descriptor)
 
 
-def hash_path(path: bytes) -> tuple[bytes, os.stat_result]:
+def hash_path(path: bytes, progress: Progress | None = None) -> tuple[bytes, os.stat_result]:
     """The digest of a file's content and its `stat` afterwards; a symbolic link is not followed.
 
     Raises:
@@ -43,13 +47,15 @@ def hash_path(path: bytes) -> tuple[bytes, os.stat_result]:
     try:
         data = read_up_to(descriptor, SMALL + 1)
         large = len(data) > SMALL
-        digest = digest_of(hash_descriptor(descriptor)[0]) if large else blake3(data).digest()
+        digest = digest_of(hash_descriptor(descriptor, progress)[0]) if large else blake3(data).digest()
+        if progress is not None and not large:
+            progress(len(data))
         return digest, os.fstat(descriptor)
     finally:
         os.close(descriptor)
 
 
-def hash_descriptor(descriptor: int) -> tuple[str, int]:
+def hash_descriptor(descriptor: int, progress: Progress | None = None) -> tuple[str, int]:
     """As `hash_file`, from the start of an open file to its end; moves the file's position."""
     os.lseek(descriptor, 0, os.SEEK_SET)
     head = read_up_to(descriptor, SMALL + 1)
@@ -58,10 +64,14 @@ def hash_descriptor(descriptor: int) -> tuple[str, int]:
     # Read, not mapped: if somebody truncates a mapped file, touching it kills the process with SIGBUS.
     hasher = blake3(head, max_threads=blake3.AUTO)
     size = len(head)
+    if progress is not None:
+        progress(size)
     window = memoryview(bytearray(_CHUNK))
     while count := os.readv(descriptor, [window]):
         hasher.update(window[:count])
         size += count
+        if progress is not None:
+            progress(count)
     return OBJECT_PREFIX + hasher.hexdigest(), size
 
 

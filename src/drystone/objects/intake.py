@@ -21,10 +21,10 @@ from blake3 import blake3
 
 from drystone.core.errors import Conflict, NotFound
 from drystone.core.ids import name_of
-from drystone.core.parallel import spread
+from drystone.core.parallel import Tally, spread
 from drystone.objects.atomic import explained
 from drystone.objects.entry import Entry, Kind
-from drystone.objects.hashing import hash_path
+from drystone.objects.hashing import Progress, hash_path
 from drystone.objects.listing import (
     EXECUTABLE,
     FOLDER,
@@ -39,7 +39,7 @@ from drystone.objects.listing import (
     size_in,
     unpacked,
 )
-from drystone.objects.looking import Seen, look, refuse
+from drystone.objects.looking import Seen, list_again, look, refuse
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import Memory
 
@@ -100,13 +100,16 @@ class _Chunk(NamedTuple):
     end: int
 
 
-def store_path(store: ObjectStore, path: Path, *, known: Known | None = None) -> Entry:
+def store_path(
+    store: ObjectStore, path: Path, *, known: Known | None = None, progress: Progress | None = None
+) -> Entry:
     """Stores a file, a symbolic link as such, or a directory with all below it.
 
     Args:
         store: where to.
         path: what.
         known: what is known of files that have not changed; they are not read if the store has them.
+        progress: is told the bytes of what is read.
 
     Raises:
         NotFound: nothing is there.
@@ -116,24 +119,31 @@ def store_path(store: ObjectStore, path: Path, *, known: Known | None = None) ->
         WorkFailed: the disk is full.
     """
     with store.batch() as batch:
-        entry = _Intake(path, known, batch=batch, store=store).take()
+        entry = _Intake(path, known, progress, batch=batch, store=store).take()
         # Much of it may have been here before: nobody takes it away until whoever asked refers to it.
         batch.hold(entry.object)
         return entry
 
 
-def identify_path(path: Path, *, known: Known | None = None, trees: Memory | None = None) -> Entry:
+def identify_path(
+    path: Path,
+    *,
+    known: Known | None = None,
+    trees: Memory | None = None,
+    progress: Progress | None = None,
+) -> Entry:
     """The entry that `store_path` would give, storing nothing.
 
     Args:
         path: a file, link or directory.
         known: what is known of files that have not changed; they are not read.
         trees: receives the directories and links met, so that `walk(trees, entry)` can list them.
+        progress: as for `store_path`.
 
     Raises:
         NotFound, Conflict, UsageError, ProjectInvalid: as `store_path`.
     """
-    return _Intake(path, known, trees=trees).take()
+    return _Intake(path, known, progress, trees=trees).take()
 
 
 class _Intake:
@@ -143,6 +153,7 @@ class _Intake:
         self,
         path: Path,
         known: Known | None,
+        progress: Progress | None,
         *,
         batch: Batch | None = None,
         store: ObjectStore | None = None,
@@ -151,7 +162,7 @@ class _Intake:
         self._path = path
         self._known = known
         self._batch = batch
-        self._take: Take = batch.put_file if batch is not None else _hash
+        self._progress = Tally(progress) if progress is not None else None
         self._changed: list[_Changed] = []
         self._store = store
         self._trees = trees
@@ -200,7 +211,7 @@ class _Intake:
         if at_hand and at_hand[0] == stamp and at_hand[1] != UNKNOWN and self._has(at_hand[1]):
             return _Found(at_hand[1], size_in(stamp)), stamp
         looked_at = self._known.now() if self._known is not None else 0
-        digest, stamp = self._file(path, stamp, self._take)
+        digest, stamp = self._file(path, stamp, self._taking(self._batch))
         if self._known is not None and is_settled(unpacked(stamp), looked_at):
             others = before.known() if before else {}
             self._known.learn(folder, listing_of({**others, name: (stamp, digest)}))
@@ -267,7 +278,7 @@ class _Intake:
             for start in range(0, len(changed.wanted), _CHUNK)
         ]
         if self._batch is None:
-            shares = spread(partial(self._read, _hash), chunks, least=_SHARE)
+            shares = spread(partial(self._read, self._taking(None)), chunks, least=_SHARE)
         else:
             with self._batch.shared() as own:
                 shares = spread(partial(self._store_files, own), chunks, least=_SHARE)
@@ -284,7 +295,10 @@ class _Intake:
     ) -> list[list[tuple[bytes, bytes]]]:
         """As `_read`; each process stores what it reads."""
         with own() as batch:
-            return self._read(batch.put_file, chunks)
+            return self._read(self._taking(batch), chunks)
+
+    def _taking(self, batch: Batch | None) -> Take:
+        return partial(batch.put_file if batch is not None else _hash, progress=self._progress)
 
     def _read(self, take: Take, chunks: Sequence[_Chunk]) -> list[list[tuple[bytes, bytes]]]:
         """Digest and stamp of each file of each chunk."""
@@ -341,26 +355,10 @@ class _Intake:
 
     def _again(self, path: bytes, tree: bytes) -> bytes:
         """The list of a folder that is as it was when it was found to be `tree`."""
-        listing = self._known.recall(path) if self._known is not None else None
-        if listing is None:
-            raise self._changing(path)
-        names, known = listing.split(), listing.known()
-        stamps = [known[name][0] for name in names]
-        sizes = [self._size_of(b"%s/%s" % (path, name), known[name][0]) for name in names]
-        data = encode_folder(names, stamps, [known[name][1] for name in names], sizes)
-        if blake3(data).digest() != tree:
+        data = list_again(path, self._known) if self._known is not None else None
+        if data is None or blake3(data).digest() != tree:
             raise self._changing(path)
         return data
-
-    def _size_of(self, path: bytes, stamp: bytes) -> int:
-        if stamp[-1] == LINK:
-            return len(os.readlink(path))  # noqa: PTH115  bytes
-        if stamp[-1] != FOLDER:
-            return size_in(stamp)
-        listing = self._known.recall(path) if self._known is not None else None
-        if listing is None:
-            raise self._changing(path)
-        return listing.size
 
     def _link(self, path: bytes) -> _Found:
         target = os.readlink(path)  # noqa: PTH115  bytes
@@ -389,7 +387,7 @@ class _Intake:
         )
 
 
-def _hash(path: bytes, before: bytes) -> tuple[bytes, bytes] | None:
+def _hash(path: bytes, before: bytes, progress: Progress | None) -> tuple[bytes, bytes] | None:
     """Identifies a file without storing it."""
-    found, status = hash_path(path)
+    found, status = hash_path(path, progress)
     return (found, before) if packed(status) == before else None

@@ -12,7 +12,17 @@ import msgspec
 
 from drystone.core.errors import UsageError
 from drystone.core.parallel import spread
-from drystone.objects.listing import DIGEST, FOLDER, LINK, STAMP, UNKNOWN, Known, packed_all
+from drystone.objects.listing import (
+    DIGEST,
+    FOLDER,
+    LINK,
+    STAMP,
+    UNKNOWN,
+    Known,
+    encode_folder,
+    packed_all,
+    size_in,
+)
 from drystone.objects.tree import DEEPEST
 
 _TRIED = 8  # folders by which it is judged how much is in the others
@@ -117,6 +127,26 @@ def _folder(path: bytes, known: Known | None, trusted: Callable[[bytes], bool]) 
 
 def _digest(digests: bytes, place: int) -> bytes:
     return digests[place * DIGEST : (place + 1) * DIGEST]
+
+
+def list_again(path: bytes, known: Known) -> bytes | None:
+    """The tree object of a folder as it is known; None if it is no longer."""
+    listing = known.recall(path)
+    if listing is None:
+        return None
+    names, found = listing.split(), listing.known()
+    stamps = [found[name][0] for name in names]
+    sizes = [_size(b"%s/%s" % (path, name), stamp, known) for name, stamp in zip(names, stamps, strict=True)]
+    return encode_folder(names, stamps, [found[name][1] for name in names], sizes)
+
+
+def _size(path: bytes, stamp: bytes, known: Known) -> int:
+    if stamp[-1] == LINK:
+        return len(os.readlink(path))  # noqa: PTH115  bytes
+    if stamp[-1] == FOLDER:
+        listing = known.recall(path)
+        return listing.size if listing is not None else 0
+    return size_in(stamp)
 
 
 def refuse(folder: bytes, name: bytes) -> bytes:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from drystone.core.errors import NotFound
 from drystone.core.ids import digest_of, name_of
-from drystone.core.parallel import spread
+from drystone.core.parallel import Tally, spread
 from drystone.objects.atomic import explained, staging, sync_directory, sync_file_system, write_all
 from drystone.objects.entry import Entry, Kind
-from drystone.objects.hashing import SMALL, hash_path
+from drystone.objects.hashing import SMALL, Progress, hash_path
 from drystone.objects.listing import UNKNOWN, Known, packed
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import walk
@@ -32,7 +32,14 @@ class _Copy(NamedTuple):
     fresh: bool
 
 
-def restore(store: ObjectStore, entry: Entry, path: Path, *, known: Known | None = None) -> None:
+def restore(
+    store: ObjectStore,
+    entry: Entry,
+    path: Path,
+    *,
+    known: Known | None = None,
+    progress: Progress | None = None,
+) -> None:
     """Makes `path` equal to `entry`, touching only what differs.
 
     Args:
@@ -40,6 +47,7 @@ def restore(store: ObjectStore, entry: Entry, path: Path, *, known: Known | None
         entry: what.
         path: where to.
         known: what is known of the files that are there.
+        progress: is told the bytes of what is written.
 
     Raises:
         NotFound: the store lacks objects.
@@ -51,7 +59,7 @@ def restore(store: ObjectStore, entry: Entry, path: Path, *, known: Known | None
             f"`{path.name}` cannot be restored: {len(missing)} of its objects are not in the local store",
             at=[str(path / name) for name in missing[:_MISSING_SHOWN]],
         )
-    wanted.restore(path, known=known)
+    wanted.restore(path, known=known, progress=progress)
 
 
 class Wanted:
@@ -74,7 +82,7 @@ class Wanted:
         lost = {name for name in unpacked if not store.has(name)}
         self.missing = [path for path, name in files if name in lost] if lost else []
 
-    def restore(self, path: Path, *, known: Known | None = None) -> None:
+    def restore(self, path: Path, *, known: Known | None = None, progress: Progress | None = None) -> None:
         """Makes `path` equal to the entry, touching only what differs.
 
         What is there and not in the entry is deleted: ask first whether anybody needs it. No symbolic link
@@ -84,23 +92,26 @@ class Wanted:
         Args:
             path: where to.
             known: what is known of the files that are there.
+            progress: is told the bytes of what is written.
 
         Raises:
             NotFound, Corrupt: an object is missing or damaged; what was restored before it stays.
             WorkFailed: the disk is full.
             ProjectInvalid: permission is missing.
         """
+        tally = Tally(progress) if progress is not None else None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._store.loose.prepare()
             with staging(self._store.loose.incoming) as folder:
+                stage = str(folder)
                 apart = os.lstat(folder).st_dev != os.lstat(path.parent).st_dev
                 try:
-                    _Restoring(self._store, self._trees, known, str(folder), apart).run(self._entry, path)
+                    _Restoring(self._store, self._trees, known, tally, stage, apart).run(self._entry, path)
                 except OSError as error:
                     if apart or error.errno != errno.EXDEV:  # two mounts of one file system
                         raise
-                    _Restoring(self._store, self._trees, known, str(folder), True).run(self._entry, path)
+                    _Restoring(self._store, self._trees, known, None, stage, True).run(self._entry, path)
         except OSError as error:
             raise explained(error, f"`{path.name}` cannot be restored", path) from error
 
@@ -126,6 +137,7 @@ class _Restoring:
         store: where from.
         trees: what is in each folder, by the id of its list.
         known: what is known of the files that are there.
+        progress: is told the bytes of what is written.
         stage: a folder for what is in the making.
         apart: whether nothing can be renamed from there to where it belongs.
     """
@@ -135,12 +147,14 @@ class _Restoring:
         store: ObjectStore,
         trees: dict[str, tuple[Entry, ...]],
         known: Known | None,
+        progress: Progress | None,
         stage: str,
         apart: bool,
     ) -> None:
         self._store = store
         self._trees = trees
         self._known = known
+        self._progress = progress
         self._stage = stage
         self._apart = apart
         self._copies: list[_Copy] = []
@@ -250,7 +264,9 @@ class _Restoring:
         spread(self._write_all, [copy for copy in self._copies if copy.entry.size <= SMALL], least=_SHARE)
         for entry, path, _ in self._copies:
             if entry.size > SMALL:
-                self._store.copy_to(entry.object, Path(path), executable=entry.executable)
+                self._store.copy_to(
+                    entry.object, Path(path), executable=entry.executable, progress=self._progress
+                )
 
     def _sync(self, path: Path) -> None:
         """Make all of it durable: folder by folder, or all at once where it is much."""
@@ -281,6 +297,8 @@ class _Restoring:
                 os.close(descriptor)
             if not fresh:
                 self._rename(new, entry, path)
+            if self._progress is not None:
+                self._progress(entry.size)
 
     def _rename(self, new: str, entry: Entry, path: str) -> None:
         try:

@@ -19,7 +19,7 @@ from drystone.core.clock import Clock, SystemClock
 from drystone.core.errors import Conflict, Corrupt, DrystoneError, NotFound, UsageError
 from drystone.core.ids import digest_of, is_object_id, name_of, short
 from drystone.objects.atomic import copy_content, explained, sync_directory, temporary, write_all
-from drystone.objects.hashing import SMALL, hash_bytes, hash_descriptor, read_up_to
+from drystone.objects.hashing import SMALL, Progress, hash_bytes, hash_descriptor, read_up_to
 from drystone.objects.listing import stamp
 from drystone.objects.loose import Loose
 from drystone.objects.packs import Packs, Stored, decoded
@@ -198,7 +198,9 @@ class ObjectStore:
         with self._opened(object_id) as descriptor, self._explaining_reading(object_id):
             self._check(object_id, hash_descriptor(descriptor)[0], descriptor)
 
-    def copy_to(self, object_id: str, destination: Path, *, executable: bool = False) -> None:
+    def copy_to(
+        self, object_id: str, destination: Path, *, executable: bool = False, progress: Progress | None = None
+    ) -> None:
         """Makes the file `destination` hold the object: whole, verified and durable, or untouched.
 
         What stood there is replaced; a symbolic link is replaced, not followed. Blocks are shared with
@@ -213,11 +215,11 @@ class ObjectStore:
         with self.explaining(destination):
             self.loose.prepare()
             try:
-                self._place(object_id, destination, self.loose.incoming, executable)
+                self._place(object_id, destination, self.loose.incoming, executable, progress)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                self._place(object_id, destination, destination.parent, executable)
+                self._place(object_id, destination, destination.parent, executable, progress)
 
     def file(self, object_id: str) -> Path:
         """A read-only file that holds the object, for programs that take a path; verified as it is made.
@@ -244,9 +246,7 @@ class ObjectStore:
                 if digest not in seen and digest not in pack.damaged:
                     seen.add(digest)
                     yield name_of(digest)
-        for name in self.loose:
-            if digest_of(name) not in seen:
-                yield name
+        yield from (name for name in self.loose if digest_of(name) not in seen)
 
     # writing
 
@@ -359,7 +359,9 @@ class ObjectStore:
     def _unreadable(self, name: str, error: OSError) -> DrystoneError:
         return explained(error, f"object `{short(name)}` cannot be read", self.loose.path(name))
 
-    def _place(self, name: str, destination: Path, folder: Path, executable: bool) -> None:
+    def _place(
+        self, name: str, destination: Path, folder: Path, executable: bool, progress: Progress | None
+    ) -> None:
         data = self._unpacked(name)
         with temporary(folder, mode=0o777 if executable else 0o666) as (target, new):
             if data is not None:
@@ -368,7 +370,7 @@ class ObjectStore:
                 with self._opened(name) as source:
                     copy_content(source, target)
                     # the copy is what is handed out, so the copy is what is verified
-                    if hash_descriptor(target)[0] != name:
+                    if hash_descriptor(target, progress)[0] != name:
                         self._check(name, hash_descriptor(source)[0], source)
                         raise OSError(errno.EIO, "what was written reads back differently")
             os.fsync(target)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from typing import NamedTuple
 
 import msgspec
 
-from drystone.core.errors import Corrupt, DrystoneError, ProjectInvalid
+from drystone.core.errors import Corrupt
 from drystone.core.ids import is_object_id
-from drystone.objects.entry import Entry
 from drystone.objects.remote.bucket import Bucket
-from drystone.project import roots
+from drystone.project.needs import Need, named, of_lock
 from drystone.project.project import Project
-from drystone.workspace.lockfile import Lock
 
 _FORMAT = 1
 _KEY = re.compile(r"clones/([0-9a-f]{32})\.json")
@@ -60,8 +57,9 @@ def register(project: Project, bucket: Bucket) -> None:
     """
     files: set[str] = set()
     trees: set[str] = set()
-    for entry in needed(project):
-        (trees if entry.kind == "tree" else files).add(entry.object)
+    for need in needed(project):
+        (files if need.tree is False else trees).add(need.object)  # what may be a directory counts as one
+    files -= trees
     clone = project.ledger.clone
     actor = project.settings.actor
     said = Registration(
@@ -85,55 +83,17 @@ def registered(bucket: Bucket) -> Iterator[Registered]:
         yield Registered(item.key, data, _understood(bucket, item.key, data))
 
 
-def needed(project: Project) -> Iterator[Entry]:
+def needed(project: Project) -> Iterator[Need]:
     """What a copy of the project needs: its lock now and at all commits, and what its ledger names.
 
     Raises:
         ProjectInvalid: git fails.
     """
-    yield from roots.of_lock(project.lock())
-    seen: set[bytes] = set()
-    for data in _locks(project):
-        if data not in seen:
-            seen.add(data)
-            try:
-                yield from roots.of_lock(Lock.parse(data))
-            except DrystoneError:
-                # a lock that was committed with git's conflict marks: each object in it may be a directory
-                for name in set(re.findall(rb"b3:[0-9a-f]{64}", data)):
-                    yield Entry("", "tree", name.decode(), 0)
-    yield from roots.of_ledger(project.ledger)
-
-
-def _locks(project: Project) -> Iterator[bytes]:
-    """The lock at each commit that any ref reaches and that changed it."""
-    name = project.layout.lock.name
-    listed = _git(project, "log", "--all", "--full-history", "--format=%H", "--", name)
-    commits = listed.decode().split()
-    asked = "".join(f"{commit}:{name}\n" for commit in commits).encode()
-    answer = _git(project, "cat-file", "--batch", given=asked) if commits else b""
-    at = 0
-    while at < len(answer):
-        end = answer.index(b"\n", at)
-        words = answer[at:end].split()
-        at = end + 1
-        if len(words) == 3 and words[1] == b"blob":
-            size = int(words[2])
-            yield answer[at : at + size]
-            at += size + 1
-
-
-def _git(project: Project, *words: str, given: bytes = b"") -> bytes:
-    done = subprocess.run(
-        ["git", *words], cwd=project.layout.root, input=given, capture_output=True, check=False
-    )
-    if done.returncode:
-        raise ProjectInvalid(
-            f"`git {words[0]}` failed",
-            at=str(project.layout.root),
-            because=done.stderr.decode(errors="replace").strip(),
-        )
-    return done.stdout
+    for entry in project.lock().entries():
+        yield Need(entry.object, entry.name, entry.kind == "tree")
+    for _, data in project.git.every_version(project.layout.lock.name):
+        yield from of_lock(data)
+    yield from named(project)
 
 
 def _understood(bucket: Bucket, key: str, data: bytes) -> Registration:

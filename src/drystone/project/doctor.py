@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from drystone.core.errors import DrystoneError
+from drystone.objects.entry import printable
 from drystone.project.project import Project
 from drystone.workspace.lockfile import Lock
 
@@ -38,8 +39,7 @@ def _lock(project: Project) -> list[Finding]:
         lock = Lock.read(project.layout.lock)
     except DrystoneError as error:
         return [Finding(f"lock: {error.message}", False, (*error.at, *error.hints))]
-    wanted = {path: locked.object for path, locked in lock.paths.items()}
-    wanted |= {f"trace of step `{step}`": trace for step, trace in lock.steps.items()}
+    wanted = {printable(entry.name): entry.object for entry in lock.entries()}
     absent = tuple(f"{what}: {name}" for what, name in wanted.items() if not project.store.has(name))
     damaged = []
     for what, name in wanted.items():

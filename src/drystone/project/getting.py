@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, TypeVar
 
 from drystone.core.errors import Conflict, Corrupt, NotFound
 from drystone.objects.atomic import explained, staging, sync_directory
 from drystone.objects.entry import Entry, printable
+from drystone.objects.hashing import Progress
 from drystone.objects.intake import identify_path, store_path
 from drystone.objects.restore import restore
 from drystone.objects.store import ObjectStore
@@ -21,7 +24,6 @@ from drystone.workspace.checkout import CheckedOut, checkout, selected
 from drystone.workspace.lockfile import LockedPath
 from drystone.workspace.workspace import Workspace
 
-Progress = Callable[[int], None]
 _Done = TypeVar("_Done")
 
 
@@ -59,8 +61,17 @@ def stored(origin: Origin, entry: Entry, progress: Progress) -> BinaryIO:
     return _healing(lambda: fetch(origin, entry, progress).open(entry.object))
 
 
-def to_its_place(origin: Origin, content: Content, *, force: bool = False, progress: Progress) -> Got:
+def to_its_place(
+    origin: Origin, content: Content, *, force: bool = False, progress: Progress, placing: Progress
+) -> Got:
     """Puts a tracked path where it belongs in the work tree, as `checkout` does.
+
+    Args:
+        origin: whose it is.
+        content: what.
+        force: replace content that only the work tree has; it is stored first.
+        progress: is told the bytes of what is fetched.
+        placing: is told the bytes of what is written in its place then.
 
     Raises:
         Conflict: content that only the work tree has is in the way and `force` is off.
@@ -75,43 +86,57 @@ def to_its_place(origin: Origin, content: Content, *, force: bool = False, progr
         try:
             selected(workspace, [place], locked)
         except NotFound:  # a part of a tracked path
-            return _part(workspace, content, force)
+            with workspace.changing():
+                return _part(workspace, content, force, placing)
 
         def work() -> CheckedOut:
             fetch(origin, content.entry)
-            return checkout(workspace, [place], revision=content.revision, force=force)
+            return checkout(workspace, [place], revision=content.revision, force=force, progress=placing)
 
         done = _healing(work)
     return Got(place, "written" if done.restored else "unchanged", {it.path: it.object for it in done.saved})
 
 
-def to(origin: Origin, entry: Entry, destination: Path, *, force: bool = False, progress: Progress) -> Got:
+def to(
+    origin: Origin,
+    entry: Entry,
+    destination: Path,
+    *,
+    force: bool = False,
+    progress: Progress,
+    placing: Progress,
+) -> Got:
     """Puts an entry at a path: whole or not at all.
+
+    Args:
+        origin: whose it is.
+        entry: what.
+        destination: where to.
+        force: replace what is there.
+        progress, placing: as for `to_its_place`.
 
     Raises:
         Conflict: something else is there and `force` is off.
         NotFound, Corrupt, RemoteUnavailable, WorkFailed: as `fetch`.
         ProjectInvalid: it cannot be written there.
     """
-    present = _present(destination)
-    if present is not None and LockedPath.of(present) == LockedPath.of(entry):
+    if _is_there(entry, destination, force):
         return Got(destination, "unchanged", {})
-    if not force and os.path.lexists(destination):
-        raise Conflict(
-            f"`{printable(destination.name)}` is in the way, and is something else",
-            at=str(destination),
-            hints=["give another place with `-o PATH`", "replace it with `--force`"],
-        )
     _healing(lambda: fetch(origin, entry, progress))
+
+    def may() -> bool:
+        """Whether it is to be put there, now that all is ready: somebody may have been quicker."""
+        return force or not _is_there(entry, destination, force)
+
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        _healing(lambda: _install(fetch(origin, entry), entry, destination))
+        done = _healing(lambda: _install(fetch(origin, entry), entry, destination, may, placing))
     except OSError as error:
         raise explained(error, f"`{printable(destination.name)}` cannot be written", destination) from error
-    return Got(destination, "written", {})
+    return Got(destination, "written" if done else "unchanged", {})
 
 
-def _part(workspace: Workspace, content: Content, force: bool) -> Got:
+def _part(workspace: Workspace, content: Content, force: bool, placing: Progress) -> Got:
     """As `checkout`, for a path inside of a tracked one."""
     assert content.path is not None
     place = workspace.place(content.path)
@@ -135,14 +160,27 @@ def _part(workspace: Workspace, content: Content, force: bool) -> Got:
         )
     if present is not None:
         store_path(workspace.store, place, known=workspace.stat_index)
-    restore(workspace.store, content.entry, place, known=workspace.stat_index)
+    restore(workspace.store, content.entry, place, known=workspace.stat_index, progress=placing)
     return Got(place, "written", unsaved)
 
 
-def _present(path: Path) -> Entry | None:
-    if not os.path.lexists(path):
-        return None
-    return identify_path(path)
+def _is_there(entry: Entry, destination: Path, force: bool) -> bool:
+    """Whether a place holds an entry already.
+
+    Raises:
+        Conflict: it holds something else, which must not be replaced.
+    """
+    if not os.path.lexists(destination):
+        return False
+    if LockedPath.of(identify_path(destination)) == LockedPath.of(entry):
+        return True
+    if force:
+        return False
+    raise Conflict(
+        f"`{printable(destination.name)}` is in the way, and is something else",
+        at=str(destination),
+        hints=["give another place with `-o PATH`", "replace it with `--force`"],
+    )
 
 
 def _healing(work: Callable[[], _Done]) -> _Done:
@@ -161,21 +199,41 @@ def _healing(work: Callable[[], _Done]) -> _Done:
             raise
 
 
-def _install(store: ObjectStore, entry: Entry, destination: Path) -> None:
-    """Makes it beside its place, or in the store where renaming from there is possible, and renames it."""
+def _install(
+    store: ObjectStore, entry: Entry, destination: Path, may: Callable[[], bool], placing: Progress
+) -> bool:
+    """Makes it beside its place, or in the store where renaming from there is possible, and renames it.
+
+    Returns:
+        Whether it was put there: `may` is asked last, while no other `get` puts anything in that folder.
+    """
     store.loose.prepare()
     near = store.loose.incoming.stat().st_dev == destination.parent.stat().st_dev
     for folder in (*([store.loose.incoming] if near else []), destination.parent):
         with staging(folder) as stage:
-            restore(store, entry, stage / "new")
+            restore(store, entry, stage / "new", progress=placing)
             try:
-                _swap(stage, destination)
+                with _alone_in(destination.parent):
+                    if not may():
+                        return False
+                    _swap(stage, destination)
             except OSError as error:
                 if error.errno == errno.EXDEV and folder != destination.parent:
                     continue
                 raise
         sync_directory(destination.parent)
-        return
+        break
+    return True
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _swap(stage: Path, destination: Path) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
-from drystone.core.errors import DrystoneError
+from drystone.core.errors import Corrupt, DrystoneError, NotFound
 from drystone.core.ids import short
 from drystone.ledger.facts import RunStarted, TraceRecorded, VersionRegistered
+from drystone.ledger.ledger import Ledger
 from drystone.ledger.names import decoded
 from drystone.objects.entry import printable
+from drystone.objects.reach import looks_like_a_tree
+from drystone.objects.store import ObjectStore
+from drystone.objects.tree import read_tree
 from drystone.project.project import Project
 from drystone.workspace.lockfile import Lock
 from drystone.workspace.operations import Operations
@@ -45,7 +50,8 @@ def needs(project: Project, undo_since: int | None = None) -> Iterator[Need]:
         OSError: a file cannot be read.
     """
     yield from _locks(project)
-    yield from _ledger(project)
+    yield from of_ledger(project.ledger)
+    yield from _damaged_journals(project)
     for pattern in _KEPT:
         for path in sorted(project.layout.state.glob(pattern)):
             yield from _words(path.read_bytes(), f".drystone/{path.parent.name}/{path.name}")
@@ -70,10 +76,8 @@ def of_lock(data: bytes, suffix: str = "") -> Iterator[Need]:
     except DrystoneError:
         yield from _words(data, f"drystone.lock{suffix}, which cannot be understood")
         return
-    for path, locked in lock.paths.items():
-        yield Need(locked.object, f"{printable(path)}{suffix}", locked.kind == "tree")
-    for step, trace in lock.steps.items():
-        yield Need(trace, f"trace of step {step}{suffix}", False)
+    for entry in lock.entries():
+        yield Need(entry.object, f"{printable(entry.name)}{suffix}", entry.kind == "tree")
 
 
 def _locks(project: Project) -> Iterator[Need]:
@@ -92,8 +96,26 @@ def _locks(project: Project) -> Iterator[Need]:
                 yield need
 
 
-def _ledger(project: Project) -> Iterator[Need]:
-    ledger = project.ledger
+def named(project: Project) -> Iterator[Need]:
+    """What the ledger calls by a name: all that it needs, and whatever runs wrote.
+
+    Whether something is a directory is told as far as the ledger or what is here can tell.
+    """
+    store, ledger = project.store, project.ledger
+    known: dict[str, bool] = {}
+    for path, name, tree in ledger.query("SELECT path, object, tree FROM edge WHERE direction = 'write'"):
+        known[name] = bool(tree)
+        yield Need(name, path, bool(tree))
+    for need in of_ledger(ledger):
+        if need.tree is None and need.object in known:
+            need = need._replace(tree=known[need.object])
+        elif need.tree is None and store.has(need.object):
+            need = need._replace(tree=_is_tree(store, need.object))
+        yield need
+
+
+def of_ledger(ledger: Ledger) -> Iterator[Need]:
+    """All registered versions, and what runs printed and ran with, and their traces."""
     for version in decoded(ledger.query("SELECT fact FROM version"), VersionRegistered):
         yield Need(version.object, f"{version.kind}:{version.name}@v{version.version}")
     for run, blob, output in ledger.query("SELECT run, started_fact, output FROM run"):
@@ -107,10 +129,23 @@ def _ledger(project: Project) -> Iterator[Need]:
             yield Need(output, f"output of run {short(run)}", False)
     for trace in decoded(ledger.query("SELECT fact FROM trace"), TraceRecorded):
         yield Need(trace.trace, f"trace of run {short(trace.run)}", False)
-    for file in {problem.split("`")[1] for problem in ledger.problems()}:  # what is damaged may name more
+
+
+def _damaged_journals(project: Project) -> Iterator[Need]:
+    for file in {
+        problem.split("`")[1] for problem in project.ledger.problems()
+    }:  # what is damaged may name more
         path = project.layout.journals / file
         if path.exists():
             yield from _words(path.read_bytes(), f"the damaged journal {file}")
+
+
+def _is_tree(store: ObjectStore, name: str) -> bool:
+    with suppress(NotFound, Corrupt):
+        if looks_like_a_tree(store, name):
+            read_tree(store, name)
+            return True
+    return False
 
 
 def _words(data: bytes, by: str) -> Iterator[Need]:

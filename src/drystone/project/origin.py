@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,7 @@ from drystone.core.clock import Clock
 from drystone.core.errors import DrystoneError, NotARepository, NotFound, ProjectInvalid
 from drystone.ledger.ledger import Ledger
 from drystone.objects.remote.address import Address
+from drystone.objects.scratch import Scratch
 from drystone.project import configuration
 from drystone.project.project import Project
 from drystone.project.remotes import address_of
@@ -132,7 +132,7 @@ def elsewhere(
         where: a folder in a git work tree, or whatever `git clone` takes.
         settings: of this process.
         base: where relative paths begin.
-        scratch: an empty folder of ours, which is deleted by `close`.
+        scratch: the folder in which to make one of ours, which is deleted by `close`.
         remote: the name or address of the remote that is asked first.
         clock: tells the time.
 
@@ -141,6 +141,7 @@ def elsewhere(
         ProjectInvalid: it cannot be read, or its lock or settings cannot be understood.
     """
     folder = base / where
+    own = Scratch(scratch, ".drystone-get-")
     try:
         if not _REMOTE_GIT.fullmatch(where) and folder.is_dir():
             try:
@@ -148,22 +149,22 @@ def elsewhere(
             except NotARepository:
                 where = str(folder)  # a repository without a work tree, or none: git knows
             else:
-                return _neighbour(near, scratch, remote)
+                return _neighbour(near, own, remote)
         elif not _REMOTE_GIT.fullmatch(where):
             raise NotFound(
                 f"there is no repository `{where}`",
                 at=str(folder),
                 hints=["give a folder in a git repository, or a URL that `git clone` takes"],
             )
-        return _fetched(where, settings, scratch, remote, clock)
+        return _fetched(where, settings, own, remote, clock)
     except BaseException:
-        shutil.rmtree(scratch, ignore_errors=True)
+        own.close()
         raise
 
 
-def _neighbour(near: Project, scratch: Path, remote: str | None) -> Origin:
+def _neighbour(near: Project, scratch: Scratch, remote: str | None) -> Origin:
     """A work tree of this machine: its store and ledger are read, nothing in it is written."""
-    inside = Project(scratch, near.settings, near.clock)
+    inside = Project(scratch.path, near.settings, near.clock)
 
     def locks(revision: str | None) -> Lock | None:
         if revision is None:
@@ -174,22 +175,22 @@ def _neighbour(near: Project, scratch: Path, remote: str | None) -> Origin:
     def close() -> None:
         near.close()
         inside.close()
-        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.close()
 
     sources = Sources(inside, lambda: _addresses(near, remote, absolute=True), [near.store])
     return Origin(inside, sources, locks, lambda: near.ledger, own=False, close=close)
 
 
-def _fetched(where: str, settings: Settings, scratch: Path, remote: str | None, clock: Clock) -> Origin:
+def _fetched(where: str, settings: Settings, scratch: Scratch, remote: str | None, clock: Clock) -> Origin:
     """A repository that git can reach: its newest lock and settings are copied."""
-    project = Project(scratch, settings, clock)
-    for name, data in fetch_files(where, None, _FILES, scratch / "git").items():
-        (scratch / name).write_bytes(data)
+    project, git = Project(scratch.path, settings, clock), scratch.path / "git"
+    for name, data in fetch_files(where, None, _FILES, git).items():
+        (scratch.path / name).write_bytes(data)
 
     def locks(revision: str | None) -> Lock | None:
         if revision is None:
             return project.lock()
-        data = fetch_files(where, revision, (_LOCK,), scratch / "git").get(_LOCK)
+        data = fetch_files(where, revision, (_LOCK,), git).get(_LOCK)
         return None if data is None else Lock.parse(data)
 
     def addresses() -> list[Address]:
@@ -216,7 +217,7 @@ def _fetched(where: str, settings: Settings, scratch: Path, remote: str | None, 
 
     def close() -> None:
         project.close()
-        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.close()
 
     return Origin(project, sources, locks, ledger, own=False, close=close)
 

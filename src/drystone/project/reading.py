@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -36,7 +35,7 @@ class Reader:
         cls,
         start: Path,
         settings: Settings,
-        scratch: Callable[[], Path],
+        scratch: Path,
         *,
         repo: str | None = None,
         remote: str | None = None,
@@ -46,7 +45,7 @@ class Reader:
         Args:
             start: that folder.
             settings: of this process.
-            scratch: gives an empty folder of ours, for what is learnt of another repository.
+            scratch: the folder in which to make one of ours, for what is learnt of another repository.
             repo: another repository: a folder of this machine, or whatever `git clone` takes.
             remote: the name or address of the remote that is asked first.
 
@@ -60,7 +59,7 @@ class Reader:
             origin = here(Project.discover(start, settings), remote)
         else:
             origin = elsewhere(
-                repo, settings, base=start, scratch=scratch(), remote=remote, clock=SystemClock()
+                repo, settings, base=start, scratch=scratch, remote=remote, clock=SystemClock()
             )
         return cls(origin, in_step="DRYSTONE_PARAMS" in settings.environ)
 

@@ -145,9 +145,10 @@ def _look(remote: Remote) -> tuple[list[clones.Registered], frozenset[bytes]]:
     """All registrations, and the digests of all that they need."""
     said = list(clones.registered(remote.bucket))
     remote.catalogue.refresh()
-    files = (digest_of(name) for one in said for name in one.said.files)
-    trees = (name for one in said for name in one.said.trees)
-    return said, _live(remote, files, trees)
+    trees = {name for one in said for name in one.said.trees}
+    # what one copy takes for a file may be a directory to another, which then counts
+    files = {name for one in said for name in one.said.files} - trees
+    return said, _live(remote, map(digest_of, files), trees)
 
 
 def _live(remote: Remote, files: Iterable[bytes], trees: Iterable[str]) -> frozenset[bytes]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from drystone.core.errors import Corrupt, NotFound, ProjectInvalid, RemoteUnavailable
 from drystone.core.ids import digest_of, short
 from drystone.objects.entry import Entry, printable
-from drystone.objects.hashing import hash_bytes
+from drystone.objects.hashing import Progress, hash_bytes
 from drystone.objects.remote.address import Address, Surroundings, open_bucket
 from drystone.objects.remote.bucket import Bucket, Traffic
 from drystone.objects.remote.catalogue import Catalogue
@@ -20,7 +20,8 @@ from drystone.objects.remote.pieces import Pieces
 from drystone.objects.remote.sending import Sender, Sent, Wanted, lacking
 from drystone.objects.remote.spans import pack_key
 from drystone.objects.tree import read_tree
-from drystone.project import clones, configuration, roots
+from drystone.project import clones, configuration
+from drystone.project.needs import named
 from drystone.project.project import Project
 from drystone.project.remote_journals import Journals
 
@@ -28,8 +29,6 @@ _MARKER = "drystone.json"
 _FORMAT = 1
 _SHOWN = 5
 _ROUNDS = 3  # a collector that runs at the same time may take away what was there a moment ago
-
-Progress = Callable[[int], None]
 
 
 class Pushed(NamedTuple):
@@ -118,7 +117,8 @@ class Remote:
 
         Args:
             progress: is told the size of each object that was dealt with.
-            repair: read all that the remote holds of these, and send again what is damaged there.
+            repair: read all that the remote holds of these, and send again what is damaged there, or what
+                a directory there names and is not.
 
         Raises:
             RemoteUnavailable: it cannot be reached or refuses; what was sent stays.
@@ -134,7 +134,7 @@ class Remote:
         repaired = self._repair(progress) if repair else 0
         sent, missing = Sent(0, 0), dict[str, str]()
         for _ in range(_ROUNDS):
-            wanted = self._lacking()
+            wanted = self._lacking(thorough=repair)
             missing = wanted.missing
             sender = Sender(self.project.store, self.bucket, self.catalogue, self.pieces, progress)
             done = sender.send(wanted)
@@ -179,9 +179,7 @@ class Remote:
         self.catalogue.refresh()
         opened = self.journals.fetch()
         self.project.ledger.refresh()
-        entries = [
-            entry for entry in roots.of_lock(self.project.lock()) if paths is None or entry.name in paths
-        ]
+        entries = [entry for entry in self.project.lock().entries() if paths is None or entry.name in paths]
         got = self.fetcher(progress).closure(entries)
         others = []
         for name in self._others if got.lacking else ():
@@ -239,17 +237,21 @@ class Remote:
         self.catalogue.refresh()
         return self.fetcher().fetch(names).here
 
-    def _lacking(self) -> Wanted:
-        store, ledger = self.project.store, self.project.ledger
-        named = [entry for entry in roots.of_ledger(ledger) if store.has(entry.object)]
-        return lacking(store, self.catalogue, roots.of_lock(self.project.lock()), named)
+    def _lacking(self, *, thorough: bool = False) -> Wanted:
+        locked, store = self.project.lock().entries(), self.project.store
+        return lacking(store, self.catalogue, locked, self._named(), thorough=thorough)
+
+    def _named(self) -> list[Entry]:
+        """What the ledger calls by a name and is here. Sizes are not known: 0."""
+        has = self.project.store.has
+        needs = [need for need in named(self.project) if has(need.object)]
+        return [Entry(need.by, "tree" if need.tree else "file", need.object, 0) for need in needs]
 
     def _repair(self, progress: Progress) -> int:
         store = self.project.store
-        entries = [*roots.of_lock(self.project.lock()), *roots.of_ledger(self.project.ledger)]
         checker = Checker(store, self.bucket, self.catalogue, progress)
         checker.restore_indexes()
-        bad = checker.check(entry for entry in entries if store.has(entry.object))
+        bad = checker.check([*self.project.lock().entries(), *self._named()])
         if bad.digests:
             Sender(store, self.bucket, self.catalogue, self.pieces).send(bad.wanted, bad.digests)
             checker.strike(bad)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib.util
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from drystone.core.errors import Conflict, DrystoneError, NotFound, ProjectInvalid, UsageError
 from drystone.ledger.facts import VersionRegistered
 from drystone.objects.entry import HEADER, Entry
+from drystone.objects.scratch import Scratch
 from drystone.project.compare import WORKSPACE, Side
 from drystone.project.project import Project
 from drystone.tables.facts import Review
@@ -112,12 +108,12 @@ def _review(
     form = form_of(change.path)
     assert form is not None  # as `tables` found
     present = project.layout.root / change.path
-    with _scratch(project.layout.state / "spill") as scratch:
+    with Scratch(project.layout.state / "spill", "review-") as spill:
 
         def side(name: str, locked: LockedPath | None, *, from_store: bool) -> source.Side | None:
             if locked is None:
                 return None
-            place = scratch / f"{name}.{form}"  # a name in which the engine sees no pattern
+            place = spill.path / f"{name}.{form}"  # a name in which the engine sees no pattern
             if from_store:
                 _fetch(project, change.path, locked.object, place)
             else:
@@ -127,7 +123,7 @@ def _review(
         before = side("old", change.old, from_store=True)
         after = side("new", change.new, from_store=not in_work_tree)
         state = _state(present) if in_work_tree else None
-        found = review.review(before, after, scratch, key=key, samples=samples)
+        found = review.review(before, after, spill.path, key=key, samples=samples)
         if in_work_tree and _state(present) != state:
             raise Conflict(
                 f"`{change.path}` changed while it was read",
@@ -180,31 +176,6 @@ def _state(path: Path) -> tuple[int, ...] | None:
     except FileNotFoundError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """A folder of our own; what killed processes left of theirs goes first.
-
-    Each is locked while it is used, and the kernel frees the lock of a process that dies.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for leftover in folder.glob("review-*"):
-        with suppress(OSError):
-            descriptor = os.open(leftover, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(leftover, ignore_errors=True)
-            finally:
-                os.close(descriptor)
-    place = Path(tempfile.mkdtemp(prefix="review-", dir=folder))
-    descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-        os.close(descriptor)
 
 
 def _no_engine(path: str) -> ProjectInvalid:

@@ -19,7 +19,7 @@ from drystone.core.errors import Conflict, Corrupt, DrystoneError, NotFound, Rem
 from drystone.core.ids import digest_of, name_of, short
 from drystone.objects.atomic import explained
 from drystone.objects.entry import Entry
-from drystone.objects.hashing import SMALL, hash_bytes
+from drystone.objects.hashing import SMALL, Progress, hash_bytes
 from drystone.objects.pack import Chunk
 from drystone.objects.remote.address import Address
 from drystone.objects.remote.bucket import Traffic
@@ -32,8 +32,6 @@ from drystone.project.remotes import Remote
 
 #: What makes us turn to the next source.
 Failure = (NotFound, Corrupt, RemoteUnavailable)
-
-Progress = Callable[[int], None]
 
 
 class Source(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from drystone.core.errors import Conflict, NotFound
 from drystone.core.ids import short
 from drystone.objects.entry import Entry
+from drystone.objects.hashing import Progress
 from drystone.objects.intake import store_path
 from drystone.objects.restore import Wanted
 from drystone.objects.tree import Memory, walk
@@ -59,6 +61,7 @@ def checkout(
     revision: str | None = None,
     force: bool = False,
     dry_run: bool = False,
+    progress: Progress | None = None,
 ) -> CheckedOut:
     """Makes tracked paths equal to the lock, or to the lock of a git revision.
 
@@ -71,6 +74,7 @@ def checkout(
         revision: a git revision.
         force: replace unsaved content, after saving it.
         dry_run: touch and store nothing.
+        progress: is told the bytes of what is written.
 
     Raises:
         NotFound: a path is not tracked, no such revision, or the store lacks objects.
@@ -78,6 +82,18 @@ def checkout(
         Corrupt: the lock or an object is damaged.
         WorkFailed, ProjectInvalid: it cannot be written.
     """
+    with nullcontext() if dry_run else workspace.changing():
+        return _checkout(workspace, paths, revision, force, dry_run, progress)
+
+
+def _checkout(
+    workspace: Workspace,
+    paths: Sequence[Path],
+    revision: str | None,
+    force: bool,
+    dry_run: bool,
+    progress: Progress | None,
+) -> CheckedOut:
     locked = workspace.lock(revision).paths
     names = selected(workspace, paths, locked)
     plans = [_plan(workspace, name, locked[name].entry(name)) for name in names]
@@ -88,7 +104,7 @@ def checkout(
     saved = tuple(Saved(path, name) for plan in todo for path, name in plan.unsaved)
     if not dry_run:
         for plan, content in zip(todo, contents, strict=True):
-            _carry_out(workspace, plan, content)
+            _carry_out(workspace, plan, content, progress)
         workspace.operations.record("checkout", files=tuple(_change(plan) for plan in todo))
     restored = tuple(plan.path for plan in todo)
     return CheckedOut(restored, tuple(name for name in names if name not in restored), saved)
@@ -176,8 +192,8 @@ def _change(plan: _Plan) -> Change:
     return Change(plan.path, before, LockedPath.of(plan.wanted))
 
 
-def _carry_out(workspace: Workspace, plan: _Plan, content: Wanted) -> None:
+def _carry_out(workspace: Workspace, plan: _Plan, content: Wanted, progress: Progress | None) -> None:
     place = workspace.place(plan.path)
     if plan.present is not None:  # also what was saved when this was planned: it may have changed since
         store_path(workspace.store, place, known=workspace.stat_index)
-    content.restore(place, known=workspace.stat_index)
+    content.restore(place, known=workspace.stat_index, progress=progress)

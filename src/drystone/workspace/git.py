@@ -236,11 +236,12 @@ class Git(GitCommand):
 
     def is_ignored(self, paths: Iterable[str]) -> set[str]:
         """Those of `paths` that git ignores; a path in the index is not ignored."""
-        asked = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        # one that begins with `:` would be a pattern of git's
+        asked = b"".join(b"./" + os.fsencode(path) + b"\0" for path in paths)
         if not asked:
             return set()
         answer = self._ask(["check-ignore", "-z", "--stdin"], allowed=(0, 1), stdin=asked)
-        return set(split(answer.stdout))
+        return {path.removeprefix("./") for path in split(answer.stdout)}
 
     def changed_between(self, old: str, new: str, path: str = "") -> list[Change]:
         """What differs between two revisions, at or below `path`, sorted by path.

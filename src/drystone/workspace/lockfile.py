@@ -126,6 +126,13 @@ class Lock(msgspec.Struct, frozen=True):
         lines.extend(step_line(step, trace) for step, trace in sorted(self.steps.items()))
         return ("\n\n".join(lines) + "\n").encode()
 
+    def entries(self) -> Iterator[Entry]:
+        """All that it names: tracked paths, called by their whole paths, and the traces of steps."""
+        for path, locked in self.paths.items():
+            yield Entry(path, locked.kind, locked.object, locked.size, locked.executable)
+        for step, trace in self.steps.items():
+            yield Entry(f"trace of step {step}", "file", trace, 0)
+
     def changed(
         self,
         *,
@@ -195,11 +202,26 @@ def guarded(path: Path, guards: Path) -> Iterator[None]:
     Raises:
         WorkFailed, ProjectInvalid: the file that is locked cannot be made.
     """
+    with held(guards / "drystone.lock", f"`{path.name}` cannot be changed"):
+        yield
+
+
+@contextmanager
+def held(guard: Path, otherwise: str) -> Iterator[None]:
+    """Holds a guard alone; the kernel frees it when its holder dies.
+
+    Args:
+        guard: a file, made if need be.
+        otherwise: what to say where that cannot be.
+
+    Raises:
+        WorkFailed, ProjectInvalid: it cannot be made.
+    """
     try:
-        guards.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(guards / "drystone.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        guard.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(guard, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        raise explained(error, f"`{path.name}` cannot be changed", guards) from error
+        raise explained(error, otherwise, guard.parent) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

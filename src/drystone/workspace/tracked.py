@@ -10,6 +10,7 @@ import msgspec
 
 from drystone.core.errors import Conflict, UsageError
 from drystone.objects.entry import Entry
+from drystone.objects.hashing import Progress
 from drystone.objects.intake import identify_path, store_path
 from drystone.workspace.ignore import ignore_state, keep_out_of_git
 from drystone.workspace.lockfile import Lock, LockedPath, overlapping, update
@@ -31,13 +32,20 @@ class Added(msgspec.Struct, frozen=True):
     ignored: bool
 
 
-def add(workspace: Workspace, paths: Sequence[Path], *, dry_run: bool = False) -> tuple[Added, ...]:
+def add(
+    workspace: Workspace,
+    paths: Sequence[Path],
+    *,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> tuple[Added, ...]:
     """Stores paths, writes them to the lock, and keeps them out of git. All of them or none.
 
     Args:
         workspace: where.
         paths: absolute.
         dry_run: store and write nothing.
+        progress: is told the bytes of what is read.
 
     Raises:
         NotFound: nothing is there.
@@ -50,12 +58,18 @@ def add(workspace: Workspace, paths: Sequence[Path], *, dry_run: bool = False) -
     before = workspace.lock()
     _refuse(workspace, names, before)
     if dry_run:
-        found = {name: identify_path(workspace.place(name), known=workspace.stat_index) for name in names}
+        found = {
+            name: identify_path(workspace.place(name), known=workspace.stat_index, progress=progress)
+            for name in names
+        }
         ignored = set(names) - workspace.git.is_ignored(names)
         return _told(before, found, ignored)
     ignore_state(workspace.layout.state)
     found = {
-        name: store_path(workspace.store, workspace.place(name), known=workspace.stat_index) for name in names
+        name: store_path(
+            workspace.store, workspace.place(name), known=workspace.stat_index, progress=progress
+        )
+        for name in names
     }
     ignored = set(keep_out_of_git(workspace.git, names))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 from drystone.core.errors import Conflict
+from drystone.objects.hashing import Progress
 from drystone.objects.intake import store_path
 from drystone.objects.restore import remove, restore
 from drystone.workspace.ignore import keep_out_of_git, take_into_git
@@ -23,7 +25,14 @@ class Undone(NamedTuple):
     files: tuple[str, ...]
 
 
-def undo(workspace: Workspace, operation: Operation, *, force: bool = False, dry_run: bool = False) -> Undone:
+def undo(
+    workspace: Workspace,
+    operation: Operation,
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Undone:
     """Takes an operation back: its lines of the lock, its files, its lines of `.gitignore`.
 
     Args:
@@ -31,24 +40,29 @@ def undo(workspace: Workspace, operation: Operation, *, force: bool = False, dry
         operation: which.
         force: also where something changed since; what stands there is stored first.
         dry_run: do nothing.
+        progress: is told the bytes of what is written, from several threads.
 
     Raises:
         Conflict: what it changed was changed again since, and `force` is off.
         NotFound: the store lacks what was there before.
         Corrupt, WorkFailed, ProjectInvalid: as `checkout`.
     """
-    lock = workspace.lock()
-    if not force:
-        _refuse(workspace, operation, lock)
     done = Undone(
         operation,
         tuple(change.path for change in operation.lock),
         tuple(change.path for change in operation.files),
     )
-    if dry_run:
-        return done
+    with nullcontext() if dry_run else workspace.changing():
+        if not force:
+            _refuse(workspace, operation, workspace.lock())
+        if not dry_run:
+            _take_back(workspace, operation, progress)
+    return done
+
+
+def _take_back(workspace: Workspace, operation: Operation, progress: Progress | None) -> None:
     for change in operation.files:
-        _put_back(workspace, change)
+        _put_back(workspace, change, progress)
     update(workspace.layout.lock, workspace.layout.guards, lambda now: _without(now, operation))
     take_into_git(workspace.git, operation.ignored)
     keep_out_of_git(workspace.git, [change.path for change in operation.lock if change.before is not None])
@@ -58,7 +72,6 @@ def undo(workspace: Workspace, operation: Operation, *, force: bool = False, dry
         files=tuple(change.inverse for change in operation.files),
         undoes=operation.id,
     )
-    return done
 
 
 def _refuse(workspace: Workspace, operation: Operation, lock: Lock) -> None:
@@ -75,14 +88,15 @@ def _refuse(workspace: Workspace, operation: Operation, lock: Lock) -> None:
         )
 
 
-def _put_back(workspace: Workspace, change: Change) -> None:
+def _put_back(workspace: Workspace, change: Change, progress: Progress | None) -> None:
     place = workspace.place(change.path)
     if workspace.entry(change.path) is not None:
         store_path(workspace.store, place, known=workspace.stat_index)  # whatever it is, it is not lost
     if change.before is None:
         remove(place)
     else:
-        restore(workspace.store, change.before.entry(change.path), place, known=workspace.stat_index)
+        before = change.before.entry(change.path)
+        restore(workspace.store, before, place, known=workspace.stat_index, progress=progress)
 
 
 def _without(lock: Lock, operation: Operation) -> Lock:

@@ -16,7 +16,8 @@ from drystone.objects.intake import identify_path
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import Memory
 from drystone.workspace.git import Git
-from drystone.workspace.lockfile import Lock, is_safe_path
+from drystone.workspace.ignore import ignore_state
+from drystone.workspace.lockfile import Lock, held, is_safe_path
 from drystone.workspace.operations import Operations
 from drystone.workspace.statindex import StatIndex
 
@@ -50,6 +51,17 @@ class Workspace(NamedTuple):
         if data is None:
             raise NotFound(f"there is no `{self.layout.lock.name}` at git revision `{revision}`")
         return Lock.parse(data)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """While this lasts, no other verb puts tracked files in their places: two would mix theirs.
+
+        Raises:
+            WorkFailed, ProjectInvalid: the file that is locked for it cannot be made.
+        """
+        ignore_state(self.layout.state)
+        with held(self.layout.guards / "work-tree", "tracked files cannot be changed"):
+            yield
 
     def relative(self, path: Path) -> str:
         """The name of a path in the lock.

@@ -104,3 +104,9 @@ def test_aws_credentials_come_by_the_usual_chain(tmp_path: Path) -> None:
     own = {"access_key_id": "O", "secret_access_key": "o", "region": "r"}
     assert here.aws(own) == own
     assert Credentials({}, None).aws({}) == {}
+
+
+def test_a_file_with_profiles_that_cannot_be_understood_is_told(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("no section\n")
+    with pytest.raises(ValueError, match="config` cannot be understood"):
+        Credentials({}, None).aws({"configpath": str(tmp_path / "config")})

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.objects.trees import build  # type: ignore[import-not-found]
 
 from drystone.core.errors import Conflict, NotFound
 from drystone.interop.dvc.frame import with_remote
@@ -27,19 +28,6 @@ nodes: st.SearchStrategy[Any] = st.recursive(
     leaves, lambda below: st.dictionaries(names, below, max_size=4), max_leaves=10
 )
 folders = st.dictionaries(names, nodes, max_size=4)
-
-
-def build(path: Path, node: Any) -> None:
-    if isinstance(node, dict):
-        path.mkdir()
-        for name, below in node.items():
-            build(path / name, below)
-    elif isinstance(node, str):
-        path.symlink_to(node)
-    else:
-        path.write_bytes(node[0] if isinstance(node, tuple) else node)
-        if isinstance(node, tuple):
-            path.chmod(0o755)
 
 
 def plain(store: ObjectStore, entry: Entry) -> dict[str, str]:
@@ -224,3 +212,18 @@ def test_without_anything_tracked_there_is_nothing_to_export(repository: Reposit
 )
 def test_the_remote_is_added_to_what_is_configured(before: str, after: str) -> None:
     assert with_remote(before, "U") == after
+
+
+def test_what_is_read_and_what_is_written_is_told(repository: Repository, tmp_path: Path) -> None:
+    shutil.rmtree(repository.root / ".dvc")
+    data = repository.root / "data"
+    data.mkdir()
+    (data / "a").write_bytes(b"1" * 100)
+    (data / "b").write_bytes(b"2" * 2000)
+    add(repository.workspace(), [data])
+    told: list[int] = []
+    exported(repository.root, tmp_path / "out", progress=told.append)
+    assert sum(told) == 2 * 2100
+    told.clear()
+    exported(repository.root, tmp_path / "out", progress=told.append)
+    assert told == []

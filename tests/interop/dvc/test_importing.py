@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from drystone.core.errors import Conflict, NotFound, ProjectInvalid, RemoteUnavailable
-from drystone.interop.dvc.importing import Imported
+from drystone.interop.dvc.importing import Imported, import_dvc
 from drystone.workspace.lockfile import Lock
 
 from .world import Repository, md5
@@ -315,3 +315,15 @@ def test_killed_in_the_middle_it_leaves_no_lock_and_can_be_run_again(repository:
     done = subprocess.run([drystone, "import", "dvc"], cwd=repository.root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert set(repository.lock().paths) == {"a.bin", "late.bin"}
+
+
+def test_what_is_read_is_told_and_what_is_known_is_not_read(repository: Repository) -> None:
+    repository.track("a.bin", b"1" * 100)
+    repository.track_folder("data", {"x": b"2" * 2000, "y": b"3"})
+    told: list[int] = []
+    import_dvc(repository.workspace(), repository.source(), progress=told.append)
+    lists = sum(place.stat().st_size for place in repository.cache.rglob("*.dir"))
+    assert (sum(told), lists > 0) == (2101 + lists, True)
+    told.clear()
+    import_dvc(repository.workspace(), repository.source(), progress=told.append)
+    assert told == []

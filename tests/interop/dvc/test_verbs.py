@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-
-from drystone.cli import parse
-from drystone.cli.context import Context
-from drystone.core.errors import DrystoneError
+from tests.saying import Said, said  # type: ignore[import-not-found]
 
 from .world import Repository
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
-
 
 Say = Callable[..., Said]
 
@@ -33,23 +21,7 @@ def say(repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("DVC_SYSTEM_CONFIG_DIR", str(tmp_path / "system"))
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-
-    def call(*words: str) -> Said:
-        out, err = io.StringIO(), io.StringIO()
-        json_mode = "--json" in words
-        context = Context(
-            cwd=repository.root, environ=dict(os.environ), stdout=out, stderr=err, json=json_mode
-        )
-        try:
-            code = parse.dispatch(words, context)
-        except DrystoneError as error:
-            context.error(error)
-            code = error.exit
-        finally:
-            context.close()
-        return Said(code, out.getvalue(), err.getvalue())
-
-    return call
+    return partial(said, repository.root)
 
 
 def test_an_import_tells_what_it_took_and_what_to_type_next(repository: Repository, say: Say) -> None:

@@ -21,7 +21,7 @@ from drystone.interop.dvc.knowledge import Knowledge
 from drystone.interop.dvc.places import Place
 from drystone.interop.dvc.unreadable import Unreadable
 from drystone.objects.entry import printable
-from drystone.objects.hashing import SMALL
+from drystone.objects.hashing import SMALL, Progress
 from drystone.objects.store import ObjectStore
 
 _THREADS = 8
@@ -102,6 +102,7 @@ class Collector:
         places: where to look, in order.
         root: of the work tree, looked in behind the cache and before the remotes; None not at all.
         dry_run: read and verify what lies on this machine, ask remotes only whether they have the rest.
+        progress: is told the bytes of what is read, from several threads.
     """
 
     def __init__(
@@ -112,12 +113,14 @@ class Collector:
         *,
         root: Path | None = None,
         dry_run: bool = False,
+        progress: Progress = lambda _size: None,
     ) -> None:
         self._store = store
         self._knowledge = knowledge
         self._places = places
         self._root = root
         self._dry_run = dry_run
+        self._progress = progress
         self._guard = threading.Lock()
         self._damaged: list[Damaged] = []
         self._lists: dict[Digest, bytes] = {}
@@ -263,6 +266,7 @@ class Collector:
                 running.update(piece)
                 names.update(piece)
                 size += len(piece)
+                self._progress(len(piece))
                 if size <= SMALL or digest.directory:
                     kept.append(piece)
         digits = running.digits()

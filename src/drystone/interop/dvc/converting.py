@@ -13,6 +13,7 @@ from drystone.interop.dvc.digest import md5_of
 from drystone.interop.dvc.directory import Content, encode_list
 from drystone.interop.dvc.knowledge import Knowledge
 from drystone.objects.entry import Entry, printable
+from drystone.objects.hashing import Progress
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import read_tree
 
@@ -64,9 +65,16 @@ class Converted(msgspec.Struct, frozen=True):
 
 
 def convert(
-    store: ObjectStore, knowledge: Knowledge, path: str, entry: Entry
+    store: ObjectStore, knowledge: Knowledge, path: str, entry: Entry, progress: Progress
 ) -> Converted | tuple[Lost, ...]:
     """What DVC would make of a tracked path; only the losses if it can keep nothing of it.
+
+    Args:
+        store: has the contents.
+        knowledge: the MD5 of those that were converted before.
+        path: as in the lock.
+        entry: what is tracked there.
+        progress: is told the bytes of what is read.
 
     Raises:
         NotFound: the store lacks an object.
@@ -77,17 +85,17 @@ def convert(
     if not _has_text(path):
         return (Lost(printable(path), "name left out"),)
     if entry.kind == "file":
-        digits = md5(store, knowledge, entry)
+        digits = md5(store, knowledge, entry, progress)
         return Converted(path, digits, None, entry.size, entry.executable, {"": (entry.object, digits)})
     lost: list[Lost] = []
     found = dict(_files(store, path, entry, lost))
-    digests = {name: (file.object, md5(store, knowledge, file)) for name, file in found.items()}
+    digests = {name: (file.object, md5(store, knowledge, file, progress)) for name, file in found.items()}
     listing = encode_list({name: digits for name, (_, digits) in digests.items()})
     size = sum(file.size for file in found.values())
     return Converted(path, md5_of([listing]), listing, size, False, digests, tuple(lost))
 
 
-def md5(store: ObjectStore, knowledge: Knowledge, entry: Entry) -> str:
+def md5(store: ObjectStore, knowledge: Knowledge, entry: Entry, progress: Progress) -> str:
     """The MD5 digits of a file's object, computed once.
 
     Raises:
@@ -98,6 +106,7 @@ def md5(store: ObjectStore, knowledge: Knowledge, entry: Entry) -> str:
         return known
     with store.open(entry.object) as file:
         digits = md5_of(pieces_of(file))
+    progress(entry.size)
     knowledge.learn("md5", digits, Content(entry.object, entry.size))
     return digits
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import configparser
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from drystone.objects.remote.profiles import profile
 
 _KEYS = {
     "aws_access_key_id": "access_key_id",
@@ -33,10 +34,20 @@ class Credentials(NamedTuple):
 
         Args:
             options: of DVC's remote.
+
+        Raises:
+            ValueError: a file with profiles cannot be understood.
         """
         found: dict[str, str] = {}
-        profile = options.get("profile") or self.environ.get("AWS_PROFILE")
-        stored = self._profile(profile or "default", options)
+        name = options.get("profile") or self.environ.get("AWS_PROFILE") or "default"
+        told = profile(
+            name,
+            self.environ,
+            self.home,
+            config=options.get("configpath"),
+            credentials=options.get("credentialpath"),
+        )
+        stored = {ours: told[key] for key, ours in _KEYS.items() if key in told}
         from_environment = {
             ours: self.environ[key.upper()] for key, ours in _KEYS.items() if self.environ.get(key.upper())
         }
@@ -52,30 +63,6 @@ class Credentials(NamedTuple):
             options.get("region")
             or self.environ.get("AWS_REGION")
             or self.environ.get("AWS_DEFAULT_REGION")
-            or stored.get("region")
+            or told.get("region")
         )
         return {**found, **({"region": region} if region else {})}
-
-    def _profile(self, name: str, options: Mapping[str, str]) -> dict[str, str]:
-        """What the files of the AWS tools say about a profile."""
-        found: dict[str, str] = {}
-        for variable, option, file in (
-            ("AWS_CONFIG_FILE", "configpath", "config"),
-            ("AWS_SHARED_CREDENTIALS_FILE", "credentialpath", "credentials"),
-        ):
-            place = options.get(option) or self.environ.get(variable)
-            path = Path(place) if place else self.home / ".aws" / file if self.home else None
-            if path is None:
-                continue
-            parser = configparser.RawConfigParser()
-            try:
-                parser.read_string(path.read_text(encoding="utf-8"))
-            except (OSError, UnicodeDecodeError, configparser.Error):
-                continue  # as the AWS tools do: what is not there or not theirs says nothing
-            for section in (f"profile {name}", name):
-                if parser.has_section(section):
-                    values = dict(parser.items(section))
-                    found |= {ours: values[key] for key, ours in _KEYS.items() if key in values}
-                    if "region" in values:
-                        found["region"] = values["region"]
-        return found

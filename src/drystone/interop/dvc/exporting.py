@@ -21,6 +21,7 @@ from drystone.interop.dvc.repository import below, read_state, reader_of
 from drystone.interop.dvc.writing import dvc_file, keep_out_of_git, md5_of_file, write_file, write_objects
 from drystone.objects.atomic import write_atomic
 from drystone.objects.entry import printable
+from drystone.objects.hashing import Progress
 from drystone.workspace.ignore import ignore_state
 from drystone.workspace.lockfile import overlapping
 from drystone.workspace.workspace import Workspace
@@ -80,7 +81,12 @@ class _Plan(NamedTuple):
 
 
 def export_dvc(
-    workspace: Workspace, target: Path, *, remote: Path | None = None, dry_run: bool = False
+    workspace: Workspace,
+    target: Path,
+    *,
+    remote: Path | None = None,
+    dry_run: bool = False,
+    progress: Progress = lambda _size: None,
 ) -> Exported:
     """Writes what the lock says as a DVC repository in `target`.
 
@@ -92,6 +98,7 @@ def export_dvc(
         target: DVC's root: a new or empty folder, a git repository, or the project itself.
         remote: a folder to fill as a remote, from which `dvc pull` works in a clone; absolute.
         dry_run: write nothing.
+        progress: is told the bytes of what is read and of what is written, from several threads.
 
     Raises:
         NotFound: nothing is tracked, or the store lacks an object.
@@ -109,13 +116,13 @@ def export_dvc(
         ignore_state(workspace.layout.state)
     with Knowledge(workspace.layout.state / "dvc.sqlite") as knowledge:
         results = [
-            convert(workspace.store, knowledge, path, item.entry(path))
+            convert(workspace.store, knowledge, path, item.entry(path), progress)
             for path, item in sorted(locked.items())
         ]
     converted = [result for result in results if isinstance(result, Converted)]
     lost = [item for result in results for item in (result.lost if isinstance(result, Converted) else result)]
     plan = _planned(target, converted, in_place=target.resolve() == workspace.layout.root)
-    objects, replaced = (0, []) if dry_run else _carry_out(workspace, target, remote, plan)
+    objects, replaced = (0, []) if dry_run else _carry_out(workspace, target, remote, plan, progress)
     unchanged = {item.path for item in converted}.difference(item.path for item in plan.written)
     paths = tuple(
         ExportedPath(
@@ -219,13 +226,15 @@ def _present(top: Path) -> set[Path]:
     return {top} if top.exists() else set()
 
 
-def _carry_out(workspace: Workspace, target: Path, remote: Path | None, plan: _Plan) -> tuple[int, list[str]]:
+def _carry_out(
+    workspace: Workspace, target: Path, remote: Path | None, plan: _Plan, progress: Progress
+) -> tuple[int, list[str]]:
     git = git_around(target)
     write_frame(target, remote, in_git=git is not None)
     cache = read_config(target, (), None).cache
     objects, replaced = 0, []
     for folder in (cache, *([remote] if remote is not None else [])):
-        written, bad = write_objects(workspace.store, folder, plan.converted)
+        written, bad = write_objects(workspace.store, folder, plan.converted, progress)
         objects += written
         replaced += bad
     with ThreadPoolExecutor(_THREADS) as pool:

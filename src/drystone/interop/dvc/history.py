@@ -13,6 +13,7 @@ from drystone.interop.dvc.importing import Source, opened, prefix_of
 from drystone.interop.dvc.outputs import Output
 from drystone.interop.dvc.repository import PATTERNS, below, discover, read_state
 from drystone.objects.atomic import explained, write_atomic
+from drystone.objects.hashing import Progress
 from drystone.objects.tree import Memory
 from drystone.workspace.git import Git
 from drystone.workspace.lockfile import Lock, LockedPath
@@ -46,7 +47,13 @@ def folder_of(workspace: Workspace) -> Path:
     return workspace.layout.state / "imported"
 
 
-def import_history(workspace: Workspace, source: Source, *, dry_run: bool = False) -> History:
+def import_history(
+    workspace: Workspace,
+    source: Source,
+    *,
+    dry_run: bool = False,
+    progress: Progress = lambda _size: None,
+) -> History:
     """Stores the contents that the commits of all refs name, as far as they are still to be had.
 
     For each such commit `.drystone/imported/COMMIT.lock` says, in the format of `drystone.lock`, what
@@ -56,6 +63,7 @@ def import_history(workspace: Workspace, source: Source, *, dry_run: bool = Fals
         workspace: where to.
         source: where from.
         dry_run: change nothing.
+        progress: is told the bytes of what is read, from several threads.
 
     Raises:
         NotFound: there is no DVC repository.
@@ -68,7 +76,7 @@ def import_history(workspace: Workspace, source: Source, *, dry_run: bool = Fals
     outputs = list(dict.fromkeys(output for state in states.values() for output in state if output.cached))
     keep = Memory().keep if dry_run else workspace.store.put_bytes
     with opened(workspace, source, root, dry_run=dry_run) as (knowledge, places):
-        collector = Collector(workspace.store, knowledge, places.places, dry_run=dry_run)
+        collector = Collector(workspace.store, knowledge, places.places, dry_run=dry_run, progress=progress)
         found = dict(zip(outputs, gather(collector, outputs, keep, unreadable=unreadable), strict=True))
     if not dry_run:
         for commit, state in states.items():

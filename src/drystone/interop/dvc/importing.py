@@ -21,6 +21,7 @@ from drystone.interop.dvc.places import Places, open_places
 from drystone.interop.dvc.repository import below, discover, read_state, reader_of
 from drystone.objects.atomic import sweep
 from drystone.objects.entry import printable
+from drystone.objects.hashing import Progress
 from drystone.objects.tree import Memory
 from drystone.workspace.ignore import ignore_state, keep_out_of_git
 from drystone.workspace.lockfile import Lock, LockedPath, overlapping, update
@@ -115,7 +116,13 @@ class Imported(msgspec.Struct, frozen=True):
         )
 
 
-def import_dvc(workspace: Workspace, source: Source, *, dry_run: bool = False) -> Imported:
+def import_dvc(
+    workspace: Workspace,
+    source: Source,
+    *,
+    dry_run: bool = False,
+    progress: Progress = lambda _size: None,
+) -> Imported:
     """Stores what DVC keeps, writes it to the lock, and keeps it out of git. All of it or nothing.
 
     Nothing of DVC's and no file of the work tree is changed. What was stored before something turned out
@@ -125,6 +132,7 @@ def import_dvc(workspace: Workspace, source: Source, *, dry_run: bool = False) -
         workspace: where to.
         source: where from.
         dry_run: read everything that lies on this machine, and change nothing.
+        progress: is told the bytes of what is read, from several threads.
 
     Raises:
         NotFound: there is no DVC repository.
@@ -141,7 +149,9 @@ def import_dvc(workspace: Workspace, source: Source, *, dry_run: bool = False) -
     _refuse(prefix, state.outputs, in_git, before)
     wanted = [output for output in state.outputs if prefix + output.path not in in_git]
     with opened(workspace, source, root, dry_run=dry_run) as (knowledge, places):
-        collector = Collector(workspace.store, knowledge, places.places, root=root, dry_run=dry_run)
+        collector = Collector(
+            workspace.store, knowledge, places.places, root=root, dry_run=dry_run, progress=progress
+        )
         keep = Memory().keep if dry_run else workspace.store.put_bytes
         gathered = dict(zip(wanted, gather(collector, wanted, keep), strict=True))
     lacking = tuple(item for item in collector.missing if not item.optional)

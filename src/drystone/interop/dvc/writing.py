@@ -11,6 +11,7 @@ from drystone.interop.dvc.collector import pieces_of
 from drystone.interop.dvc.converting import Converted
 from drystone.interop.dvc.digest import Digest, md5_of
 from drystone.objects.atomic import explained, write_atomic
+from drystone.objects.hashing import Progress
 from drystone.objects.store import ObjectStore
 from drystone.workspace.git import Git
 from drystone.workspace.ignore import pattern_of
@@ -30,8 +31,16 @@ def dvc_file(item: Converted) -> bytes:
     return yamltext.dump({"outs": [out]}).encode()
 
 
-def write_objects(store: ObjectStore, folder: Path, items: Iterable[Converted]) -> tuple[int, list[str]]:
+def write_objects(
+    store: ObjectStore, folder: Path, items: Iterable[Converted], progress: Progress
+) -> tuple[int, list[str]]:
     """Writes all objects to a cache or remote folder; directories' lists after what they list.
+
+    Args:
+        store: where from.
+        folder: where to.
+        items: whose objects.
+        progress: is told the bytes of what is written, from several threads.
 
     Returns:
         How many were written, and those of them that lay there damaged.
@@ -45,7 +54,7 @@ def write_objects(store: ObjectStore, folder: Path, items: Iterable[Converted]) 
     lists = {item.digits: item.listing for item in items if item.listing is not None}
     outcomes = _in_parallel(
         [
-            (_home(folder, Digest(digits, "md5")), digits, _copier(store, name))
+            (_home(folder, Digest(digits, "md5")), digits, _copier(store, name, progress))
             for digits, name in files.items()
         ]
     )
@@ -113,8 +122,12 @@ def _home(folder: Path, digest: Digest) -> Path:
     return folder / digest.keys[0]
 
 
-def _copier(store: ObjectStore, object_id: str) -> Callable[[Path], None]:
-    return lambda place: store.copy_to(object_id, place)
+def _copier(store: ObjectStore, object_id: str, progress: Progress) -> Callable[[Path], None]:
+    def copy(place: Path) -> None:
+        store.copy_to(object_id, place)
+        progress(store.size(object_id))
+
+    return copy
 
 
 def _writer(data: bytes) -> Callable[[Path], None]:

@@ -6,7 +6,6 @@ environment variables, for S3 also the profiles of `~/.aws`, and the machine's i
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from obstore.store import S3Store, from_url
 
 from drystone.core.errors import ProjectInvalid
 from drystone.objects.remote.bucket import Bucket
+from drystone.objects.remote.profiles import profile as awsprofile
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config, S3Credential
@@ -99,7 +99,7 @@ def _folder(url: str, around: Surroundings) -> Path:
 def _s3(address: Address, around: Surroundings) -> ObjectStore:
     environ = around.environ
     profile = address.profile or ("" if environ.get("AWS_ACCESS_KEY_ID") else environ.get("AWS_PROFILE"))
-    told = _profile(profile or "default", around)
+    told = awsprofile(profile or "default", environ, around.home)
     if profile and not told:
         raise ValueError(f"there is no profile `{profile}` in `~/.aws/credentials` or `~/.aws/config`")
     if profile and "aws_access_key_id" not in told:
@@ -153,27 +153,6 @@ def _client(address: Address, around: Surroundings, endpoint: str | None = None)
     if plain or around.environ.get("AWS_ALLOW_HTTP", "").lower() == "true":
         options["allow_http"] = True
     return options
-
-
-def _profile(name: str, around: Surroundings) -> dict[str, str]:
-    """What the files of Amazon's tools say of a profile."""
-    environ = around.environ
-    files = {
-        environ.get("AWS_CONFIG_FILE") or around.home / ".aws" / "config": f"profile {name}",
-        environ.get("AWS_SHARED_CREDENTIALS_FILE") or around.home / ".aws" / "credentials": name,
-    }
-    told: dict[str, str] = {}
-    for file, section in files.items():
-        parser = configparser.RawConfigParser()
-        try:
-            parser.read(file)
-        except (configparser.Error, OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"`{file}` cannot be understood: {error}") from error
-        for wanted in (section, name):
-            if parser.has_section(wanted):
-                told |= dict(parser.items(wanted))
-                break
-    return told
 
 
 def _invalid(address: Address, because: str) -> ProjectInvalid:

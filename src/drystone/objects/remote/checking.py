@@ -6,7 +6,7 @@ is in another pack; whoever kept the older index finds the good copy by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from blake3 import blake3
 from drystone.core.errors import Corrupt, NotFound
 from drystone.core.ids import digest_of, name_of
 from drystone.objects.entry import Entry
-from drystone.objects.hashing import SMALL
+from drystone.objects.hashing import SMALL, Progress
 from drystone.objects.pack import CHUNKS, Chunk, Place, encode_chunks, encode_index, scan
 from drystone.objects.packs import decoded
 from drystone.objects.remote.bucket import Bucket
@@ -25,8 +25,6 @@ from drystone.objects.remote.sending import Wanted, index_key
 from drystone.objects.remote.spans import pack_key, stored_entries
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import read_tree
-
-Progress = Callable[[int], None]
 
 
 class Bad(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from drystone.core.ids import digest_of, name_of, short
 from drystone.objects.atomic import write_all
 from drystone.objects.batch import Batch
 from drystone.objects.entry import Entry
+from drystone.objects.hashing import Progress
 from drystone.objects.pack import CHUNKS, Chunk
 from drystone.objects.packs import decoded
 from drystone.objects.remote.bucket import Bucket
@@ -25,8 +26,6 @@ from drystone.objects.tree import DEEPEST, read_tree
 
 _FILES_AT_ONCE = 3  # large objects; each has two requests of 4 MiB under way
 _FEW = 16  # fewer small objects than that become files of their own, as when they are added
-
-Progress = Callable[[int], None]
 
 
 class Fetched(NamedTuple):

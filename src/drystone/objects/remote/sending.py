@@ -7,7 +7,7 @@ so that whoever finds a list on the remote finds all that it names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from drystone.core.ids import digest_of, short
 from drystone.objects.atomic import explained, staging
 from drystone.objects.compress import Squeezer
 from drystone.objects.entry import Entry
-from drystone.objects.hashing import SMALL
+from drystone.objects.hashing import SMALL, Progress
 from drystone.objects.pack import CHUNKS, LARGEST, RAW, ZSTD, Chunk, encode_chunks, encode_index
 from drystone.objects.packs import FULL, PackFile, decoded
 from drystone.objects.remote.bucket import Bucket
@@ -35,9 +35,6 @@ from drystone.objects.tree import DEEPEST, read_tree
 _AT_ONCE = 3  # packs that are on their way while the next one is filled
 _TRUSTED = timedelta(days=1)  # so long a pack that an interrupted push left is not sent again
 _CHUNK_BYTES = len(encode_chunks([Chunk(b"", 0)]))
-
-#: Told of every object that was dealt with: its size in bytes.
-Progress = Callable[[int], None]
 
 
 class Sent(NamedTuple):
@@ -67,7 +64,12 @@ class Wanted(NamedTuple):
 
 
 def lacking(
-    store: ObjectStore, catalogue: Catalogue, roots: Iterable[Entry], perhaps: Iterable[Entry] = ()
+    store: ObjectStore,
+    catalogue: Catalogue,
+    roots: Iterable[Entry],
+    perhaps: Iterable[Entry] = (),
+    *,
+    thorough: bool = False,
 ) -> Wanted:
     """What the remote lacks of these entries and all below them.
 
@@ -78,6 +80,7 @@ def lacking(
         catalogue: what the remote has.
         roots: what it must have afterwards.
         perhaps: what it may have as well, as far as it is here; nothing of these is ever missing.
+        thorough: look below directories that it has, too.
 
     Raises:
         Corrupt: the list of a directory is damaged here.
@@ -85,11 +88,14 @@ def lacking(
     files: dict[str, int] = {}
     trees: dict[str, None] = {}
     missing: dict[str, str] = {}
+    looked_into: set[str] = set()
 
     def visit(entry: Entry, path: str, depth: int) -> bool:
         """Whether the remote will have all of it."""
         name = entry.object
-        if name in files or name in trees or catalogue.find(digest_of(name)):
+        there = catalogue.find(digest_of(name)) is not None
+        below_too = thorough and entry.kind == "tree" and name not in looked_into and store.has(name)
+        if name in files or name in trees or (there and not below_too):
             return True
         if name in missing or not store.has(name):
             missing.setdefault(name, path)
@@ -99,8 +105,9 @@ def lacking(
             return True
         if depth == DEEPEST:
             raise UsageError(f"`{path}` has more than {DEEPEST} folders inside each other")
+        looked_into.add(name)
         below = [visit(child, f"{path}/{child.name}", depth + 1) for child in read_tree(store, name)]
-        if all(below):
+        if all(below) and not there:
             trees[name] = None
         return all(below)
 
