@@ -104,13 +104,10 @@ def _folders(paths: list[bytes], known: Known | None, trusted: Callable[[bytes],
 
 def _folder(path: bytes, known: Known | None, trusted: Callable[[bytes], bool]) -> Seen:
     looked_at = known.now() if known is not None else 0
-    with os.scandir(path) as items:
-        statuses = sorted([(item.name, item.stat(follow_symlinks=False)) for item in items])
-    names = [name for name, _ in statuses]
-    stamps = [
-        stamp or refuse(path, name)
-        for name, stamp in zip(names, packed_all([status for _, status in statuses]), strict=True)
-    ]
+    names = sorted(os.listdir(path))  # noqa: PTH208  bytes
+    statuses = _statuses(path, names)
+    stamps = [stamp or refuse(path, name) for name, stamp in zip(names, packed_all(statuses), strict=True)]
+    del statuses
     before = known.recall(path) if known is not None else None
     joined = b"".join(stamps)
     same = before is not None and before.stamps == joined and before.names == b"\0".join(names)
@@ -123,6 +120,19 @@ def _folder(path: bytes, known: Known | None, trusted: Callable[[bytes], bool]) 
     if tree != UNKNOWN and not below and trusted(tree):
         return Seen(path, looked_at, len(names), tree, size, [], [], below)
     return Seen(path, looked_at, len(names), tree, size, names, stamps, below)
+
+
+def _statuses(path: bytes, names: list[bytes]) -> list[os.stat_result]:
+    """The `lstat` of each; a fifth faster from within the folder than by whole paths."""
+    lstat, name = os.lstat, b""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return [lstat(name := each, dir_fd=folder) for each in names]
+    except OSError as error:
+        error.filename = b"%s/%s" % (path, name)
+        raise
+    finally:
+        os.close(folder)
 
 
 def _digest(digests: bytes, place: int) -> bytes:
