@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from drystone.workspace.githooks import HOOKS
+from drystone.workspace.lockfile import Lock
 
 Drystone = Callable[..., subprocess.CompletedProcess[str]]
 Git = Callable[..., str]
@@ -278,6 +281,47 @@ def test_attributes_and_settings_of_others_are_kept(repository: Path, git: Git, 
     assert "git config --unset merge.drystone.driver" in said.stderr
     assert drystone("init", "--remove").returncode == 0
     assert git("config", "merge.drystone.driver") == "mine %A\n"
+
+
+def test_a_killed_driver_leaves_a_whole_lock_and_a_second_try_merges(
+    team: Path, git: Git, branch: Callable[..., None]
+) -> None:
+    branch("ours", a="ours", b=None)
+    branch("theirs", c="theirs", d="new")
+    git("checkout", "-q", "ours")
+    before = (team / "drystone.lock").read_bytes()
+    driver = git("config", "merge.drystone.driver").strip()
+    start = time.monotonic()
+    git("merge", "-q", "theirs", "-m", "merge")
+    whole = time.monotonic() - start
+    merged, after = git("rev-parse", "HEAD^{tree}"), (team / "drystone.lock").read_bytes()
+    names = sorted(path.name for path in team.iterdir())
+    digits = Lock.parse(after).paths["data/images"].object.removeprefix("b3:")
+    listing = team / ".drystone" / "objects" / digits[:2] / digits[2:]
+    killed = 0
+    for share in range(16):
+        git("reset", "-q", "--hard", "HEAD~1")
+        listing.unlink()  # what a driver stores first
+        script = f"timeout -s KILL {whole * share / 12 + 0.01:.3f} sh -c {shlex.quote(driver)} driver"
+        git("config", "merge.drystone.driver", script)
+        ended = sh(team, "git", "merge", "theirs", "-m", "merge")
+        if ended.returncode:
+            killed += 1
+            assert Lock.read(team / "drystone.lock").encode() in (before, after)  # whole, whichever it is
+            assert git("status", "--porcelain") in ("", "UU drystone.lock\n")
+            assert not (team / ".git" / "index.lock").exists()
+            assert sorted(path.name for path in team.iterdir()) == names
+            git("config", "merge.drystone.driver", driver)
+            if share % 2 or not (team / ".git" / "MERGE_HEAD").exists():
+                sh(team, "git", "merge", "--abort")
+                assert (team / "drystone.lock").read_bytes() == before
+                git("merge", "-q", "theirs", "-m", "merge")
+            else:
+                git("checkout", "-q", "--merge", "drystone.lock")
+                commit(team, "merge")
+        assert git("rev-parse", "HEAD^{tree}") == merged
+        assert listing.exists()
+    assert 1 < killed < 16
 
 
 # hooks

@@ -173,7 +173,20 @@ def write(path: Path, lock: Lock) -> None:
             return
     except OSError:
         pass  # absent, or the write below will say what is wrong
-    state = path.parent / ".drystone"  # where a killed process's leftovers are not in git's way
+    replace(path, data, path.parent / ".drystone")
+
+
+def replace(path: Path, data: bytes, state: Path) -> None:
+    """Replaces a file at the root; what a killed process leaves is not in git's way.
+
+    Args:
+        path: the file.
+        data: its new bytes.
+        state: `layout.state`.
+
+    Raises:
+        WorkFailed, ProjectInvalid: it cannot be written.
+    """
     is_near = state.is_dir() and state.stat().st_dev == path.parent.stat().st_dev
     write_atomic(path, data, temporary_in=state if is_near else None)
 
