@@ -110,15 +110,16 @@ def _resolve(arguments: Namespace, context: Context) -> int:
 def _take(side: Side, names: list[str], context: Context) -> tuple[tuple[str, ...], bool]:
     """Resolve conflicts in the lock; which, and whether others are left."""
     from drystone.workspace.ignore import ignore_state
-    from drystone.workspace.lockfile import Lock, guarded, replace
+    from drystone.workspace.lockfile import Lock, guarded, read_bytes, replace
     from drystone.workspace.markers import read, take
 
     layout = context.project().layout
-    if not layout.lock.exists():
-        raise NotFound("there is no `drystone.lock`")
     ignore_state(layout.state)
     with guarded(layout.lock, layout.guards):
-        data, resolved = take(layout.lock.read_bytes(), side, names)
+        before = read_bytes(layout.lock)
+        if before is None:
+            raise NotFound("there is no `drystone.lock`")
+        data, resolved = take(before, side, names)
         unknown = [name for name in names if name not in resolved]
         if unknown or not resolved:
             what = f" about `{unknown[0]}`" if unknown else ""

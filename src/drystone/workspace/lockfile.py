@@ -74,13 +74,8 @@ class Lock(msgspec.Struct, frozen=True):
             Corrupt: the file cannot be understood; the error names the line.
             ProjectInvalid: it cannot be read.
         """
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return cls()
-        except OSError as error:
-            raise explained(error, f"`{path.name}` cannot be read", path) from error
-        return cls.parse(data)
+        data = read_bytes(path)
+        return cls() if data is None else cls.parse(data)
 
     @classmethod
     def parse(cls, data: bytes) -> Lock:
@@ -146,6 +141,29 @@ class Lock(msgspec.Struct, frozen=True):
             {path: locked for path, locked in new_paths.items() if locked is not None},
             {step: trace for step, trace in new_steps.items() if trace is not None},
         )
+
+
+def read_bytes(path: Path) -> bytes | None:
+    """What a lock file holds, None if there is no file.
+
+    Raises:
+        ProjectInvalid: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except IsADirectoryError as error:
+        raise ProjectInvalid(
+            f"`{path.name}` is a folder, and must be a file",
+            at=str(path),
+            hints=[
+                f"move it away with `mv {path.name} {path.name}.folder`; if there was a lock, then take the "
+                f"last committed one with `git checkout HEAD -- {path.name}`"
+            ],
+        ) from error
+    except OSError as error:
+        raise explained(error, f"`{path.name}` cannot be read", path) from error
 
 
 def path_line(path: str, locked: LockedPath) -> str:
