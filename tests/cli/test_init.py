@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from drystone.workspace.githooks import HOOKS
+from drystone.workspace.lockfile import Lock
 
 Drystone = Callable[..., subprocess.CompletedProcess[str]]
 Git = Callable[..., str]
@@ -280,6 +283,47 @@ def test_attributes_and_settings_of_others_are_kept(repository: Path, git: Git, 
     assert git("config", "merge.drystone.driver") == "mine %A\n"
 
 
+def test_a_killed_driver_leaves_a_whole_lock_and_a_second_try_merges(
+    team: Path, git: Git, branch: Callable[..., None]
+) -> None:
+    branch("ours", a="ours", b=None)
+    branch("theirs", c="theirs", d="new")
+    git("checkout", "-q", "ours")
+    before = (team / "drystone.lock").read_bytes()
+    driver = git("config", "merge.drystone.driver").strip()
+    start = time.monotonic()
+    git("merge", "-q", "theirs", "-m", "merge")
+    whole = time.monotonic() - start
+    merged, after = git("rev-parse", "HEAD^{tree}"), (team / "drystone.lock").read_bytes()
+    names = sorted(path.name for path in team.iterdir())
+    digits = Lock.parse(after).paths["data/images"].object.removeprefix("b3:")
+    listing = team / ".drystone" / "objects" / digits[:2] / digits[2:]
+    killed = 0
+    for share in range(16):
+        git("reset", "-q", "--hard", "HEAD~1")
+        listing.unlink()  # what a driver stores first
+        script = f"timeout -s KILL {whole * share / 12 + 0.01:.3f} sh -c {shlex.quote(driver)} driver"
+        git("config", "merge.drystone.driver", script)
+        ended = sh(team, "git", "merge", "theirs", "-m", "merge")
+        if ended.returncode:
+            killed += 1
+            assert Lock.read(team / "drystone.lock").encode() in (before, after)  # whole, whichever it is
+            assert git("status", "--porcelain") in ("", "UU drystone.lock\n")
+            assert not (team / ".git" / "index.lock").exists()
+            assert sorted(path.name for path in team.iterdir()) == names
+            git("config", "merge.drystone.driver", driver)
+            if share % 2 or not (team / ".git" / "MERGE_HEAD").exists():
+                sh(team, "git", "merge", "--abort")
+                assert (team / "drystone.lock").read_bytes() == before
+                git("merge", "-q", "theirs", "-m", "merge")
+            else:
+                git("checkout", "-q", "--merge", "drystone.lock")
+                commit(team, "merge")
+        assert git("rev-parse", "HEAD^{tree}") == merged
+        assert listing.exists()
+    assert 1 < killed < 16
+
+
 # hooks
 
 
@@ -306,6 +350,95 @@ def test_switching_branches_brings_the_files_of_paths_that_nobody_changed(
     assert said.returncode == 0
     assert "`data/images` was left alone" in said.stderr
     assert present(hooked) == {"a": "new", "b": "at work", "c": "old"}
+
+
+def _tracked_on_a_branch(hooked: Path, git: Git, drystone: Drystone, *paths: str) -> None:
+    """Paths with one file each that only the branch `more` tracks; it is checked out."""
+    git("checkout", "-q", "-b", "more")
+    for path in paths:
+        (hooked / path).mkdir(parents=True)
+        (hooked / path / "x").write_text("x")
+    assert drystone("add", *paths).returncode == 0
+    commit(hooked, "more")
+
+
+def test_what_only_the_commit_before_tracked_goes_and_comes_again(
+    hooked: Path, git: Git, drystone: Drystone
+) -> None:
+    _tracked_on_a_branch(hooked, git, drystone, "data/deep/new", "models/m")
+    said = sh(hooked, "git", "checkout", "main")
+    assert "drystone: removed data/deep/new, models/m, not tracked in this commit" in said.stderr
+    assert not (hooked / "data" / "deep").exists() and not (hooked / "models").exists()
+    assert present(hooked) == {"a": "old", "b": "old", "c": "old"}
+    git("checkout", "-q", "more")
+    assert (hooked / "data" / "deep" / "new" / "x").read_text() == "x"
+    git("checkout", "-q", "main")
+    assert drystone("undo").returncode == 0
+    assert (hooked / "models" / "m" / "x").read_text() == "x"
+    git("rm", "-q", "drystone.lock")
+    git("commit", "-qm", "nothing is tracked")
+    assert present(hooked) != {}
+    git("checkout", "-q", "HEAD~1")
+    git("checkout", "-q", "main")
+    assert not (hooked / "data").exists()
+
+
+def test_what_was_changed_stays_and_what_the_store_lacks_is_stored_first(
+    hooked: Path, git: Git, drystone: Drystone
+) -> None:
+    _tracked_on_a_branch(hooked, git, drystone, "data/mine", "data/lost")
+    (hooked / "data" / "lost" / "x").write_text("only here")
+    assert drystone("add", "data/lost").returncode == 0
+    commit(hooked, "lost")
+    (hooked / "data" / "mine" / "x").write_text("changed")
+    for name in (hooked / ".drystone" / "objects").glob("??/*"):
+        if name.read_bytes() == b"only here":
+            name.unlink()
+    said = sh(hooked, "git", "checkout", "main")
+    assert said.returncode == 0
+    assert "drystone: removed data/lost, not tracked in this commit" in said.stderr
+    assert "`data/mine` was left alone, it has changes of its own" in said.stderr
+    assert (hooked / "data" / "mine" / "x").read_text() == "changed"
+    git("checkout", "-q", "more")
+    assert (hooked / "data" / "lost" / "x").read_text() == "only here"
+
+
+def test_what_git_tracks_now_and_what_was_untracked_without_a_commit_stays(
+    hooked: Path, git: Git, drystone: Drystone
+) -> None:
+    _tracked_on_a_branch(hooked, git, drystone, "data/one", "data/two")
+    git("checkout", "-q", "--detach")
+    lock = hooked / "drystone.lock"
+    lines = lock.read_text().splitlines(keepends=True)
+    lock.write_text("".join(line for line in lines if "data/two" not in line))
+    git("checkout", "-q", "-b", "another")
+    assert (hooked / "data" / "two" / "x").exists()
+    assert drystone("undo", "--list").stdout.count("checkout") == 0
+    lock.write_text("".join(line for line in lines if "data/one" not in line))
+    ignored = hooked / ".gitignore"
+    ignored.write_text(ignored.read_text().replace("/data/one\n", ""))
+    commit(hooked, "git has it")
+    assert git("ls-files", "data").split() == ["data/one/x"]
+    git("checkout", "-q", "more")
+    git("checkout", "-q", "another")
+    assert (hooked / "data" / "one" / "x").read_text() == "x"
+    assert git("status", "--porcelain") == ""
+
+
+def test_a_folder_tracked_as_a_whole_gives_way_to_its_parts_and_the_reverse(
+    hooked: Path, git: Git, drystone: Drystone
+) -> None:
+    git("checkout", "-q", "-b", "parts")
+    lock = hooked / "drystone.lock"
+    lines = lock.read_text().splitlines(keepends=True)
+    lock.write_text("".join(line for line in lines if "data/images" not in line))
+    assert drystone("add", "data/images/a", "data/images/b").returncode == 0
+    (hooked / "data" / "images" / "c").unlink()
+    commit(hooked, "parts")
+    assert sh(hooked, "git", "checkout", "main").returncode == 0
+    assert present(hooked) == {"a": "old", "b": "old", "c": "old"}
+    assert sh(hooked, "git", "checkout", "parts").returncode == 0
+    assert present(hooked) == {"a": "old", "b": "old"}
 
 
 def test_after_a_merge_and_after_a_rebase_the_files_are_there(

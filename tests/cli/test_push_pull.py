@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.objects.remote.conftest import KEYS, make_bucket  # type: ignore[import-not-found]
+from tests.objects.remote.conftest import moto as moto
+from tests.objects.remote.conftest import rclone as rclone
 
 Drystone = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -108,3 +111,39 @@ def test_keys_in_the_settings_are_refused(project: Path, drystone: Drystone) -> 
     failed = drystone("push", cwd=project)
     assert failed.returncode == 3
     assert "because credentials must not be committed" in failed.stderr
+
+
+def test_a_bucket_that_ignores_conditions_is_found_out_once_and_told(
+    repository: Path,
+    drystone: Drystone,
+    rclone: str,
+    moto: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    (repository / "x").write_text("x")
+    assert drystone("add", "x").returncode == 0
+    folder = tmp_path_factory.mktemp("there")
+    urls = {
+        "careless": [f"s3://{make_bucket(rclone)}/p", "--endpoint", rclone],
+        "careful": [f"s3://{make_bucket(moto)}/p", "--endpoint", moto],
+        "lab": [str(folder)],
+        "never": [str(folder / "never")],
+        "bad": ["s3://"],
+    }
+    for name, words in urls.items():
+        assert drystone("remote", "add", name, *words).returncode == 0
+    before = json.loads(drystone("remote", "--json", **KEYS).stdout)
+    assert {item["name"]: item["conditional_puts"] for item in before} == dict.fromkeys(urls)
+    for name in ("careless", "careful", "lab"):
+        first = drystone("push", name, "--verbose", **KEYS)
+        assert first.returncode == 0, first.stderr
+        again = [drystone("push", name, "--verbose", **KEYS).stderr.split(" requests")[0] for _ in range(2)]
+        assert again[0] == again[1]
+    after = json.loads(drystone("remote", "--json", **KEYS).stdout)
+    assert {item["name"]: item["conditional_puts"] for item in after} == {
+        "careless": False, "careful": True, "lab": True, "never": None, "bad": None,
+    }  # fmt: skip
+    told = drystone("remote", **KEYS).stderr
+    assert "note: careless ignores conditional puts" in told
+    assert "careful" not in told and "lab" not in told
+    assert drystone("gc", "--remote", "careless", "--yes", **KEYS).returncode == 0

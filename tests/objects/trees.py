@@ -64,7 +64,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     real = os.open
 
     def note(path: Any, flags: int, *rest: Any, **more: Any) -> int:
-        if isinstance(path, bytes):
+        if isinstance(path, bytes) and not flags & os.O_DIRECTORY:
             names.append(os.fsdecode(os.path.basename(path)))  # noqa: PTH119
         return real(path, flags, *rest, **more)
 

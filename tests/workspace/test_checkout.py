@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import pytest
 
 from drystone.core.errors import Conflict, Corrupt, NotFound, UsageError
 from drystone.objects.hashing import hash_bytes
+from drystone.objects.intake import store_path
 from drystone.workspace.checkout import Saved, checkout
 from drystone.workspace.lockfile import Lock, LockedPath, write
+from drystone.workspace.operations import Change
 from drystone.workspace.status import status
 from drystone.workspace.tracked import add
+from drystone.workspace.undo import undo
 from drystone.workspace.workspace import Workspace
 
 Run = Callable[..., str]
@@ -181,3 +185,30 @@ def test_of_two_at_once_the_second_waits_so_that_they_do_not_mix(
     checkout(workspace, revision="HEAD~1", progress=begin_another)
     assert others[0].wait() == 0
     assert {path.read_text() for path in (root / "data").iterdir()} == {"two"}
+
+
+@pytest.mark.parametrize("way", ["checkout", "undo"])
+def test_what_the_store_lost_of_what_is_replaced_is_stored_again_first(
+    workspace: Workspace, root: Path, sh: Run, way: str
+) -> None:
+    """Though the list of its folder is there, and the folder is as it was when it was added."""
+    (root / "data").mkdir()
+    for text in ("one", "two"):
+        (root / "data" / "x").write_text(text)
+        add(workspace, [root / "data"])
+        sh("add", "drystone.lock")
+        sh("commit", "-qm", text)
+    time.sleep(0.1)  # until nobody doubts that times tell of a change
+    add(workspace, [root / "data"])
+    lost = hash_bytes(b"two")
+    workspace.store.loose.path(lost).unlink()
+    assert workspace.entry("data") == store_path(workspace.store, root / "data", known=workspace.stat_index)
+    assert not workspace.store.has(lost)  # as for whoever only adds
+    if way == "checkout":
+        done = checkout(workspace, revision="HEAD~1", force=True)
+        assert done.saved == (Saved("data/x", lost),)
+    else:
+        workspace.operations.record("checkout", files=(Change("data", None, workspace.lock().paths["data"]),))
+        undo(workspace, workspace.operations.choose(None))
+        assert not (root / "data").exists()
+    assert workspace.store.read(lost) == b"two"

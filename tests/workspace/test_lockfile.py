@@ -186,7 +186,7 @@ def test_no_file_is_an_empty_lock(tmp_path: Path) -> None:
 
 def test_an_unreadable_lock_is_reported(tmp_path: Path) -> None:
     (tmp_path / "drystone.lock").mkdir()
-    with pytest.raises(ProjectInvalid, match=r"`drystone\.lock` cannot be read"):
+    with pytest.raises(ProjectInvalid, match=r"`drystone\.lock` is a folder"):
         Lock.read(tmp_path / "drystone.lock")
 
 

@@ -119,6 +119,16 @@ def test_a_corrupt_lock_is_exit_3(drystone: Drystone, data: Path, root: Path, sh
         assert err.splitlines()[0] == "error: `drystone.lock` has unresolved merge conflicts"
 
 
+def test_a_lock_that_is_a_folder_gets_a_way_out(drystone: Drystone, data: Path, root: Path) -> None:
+    (root / "drystone.lock").mkdir()
+    for words in (["status"], ["add", "data"], ["checkout"], ["fsck"], ["git-merge", "--ours"]):
+        code, _, err = drystone(*words)
+        assert (code, err.splitlines()[0]) == (3, "error: `drystone.lock` is a folder, and must be a file")
+        assert "hint: move it away with `mv drystone.lock drystone.lock.folder`" in err
+    os.system(f"cd {root} && {err.split('`')[3]}")  # the command that the hint gives
+    assert drystone("add", "data")[0] == 0
+
+
 def test_status_does_not_advise_to_keep_what_a_killed_step_left_half_made(
     drystone: Drystone, data: Path, root: Path
 ) -> None:

@@ -54,6 +54,10 @@ def _follow(context: Context, previous: str | None) -> int:
         return 0
     if found.restored:
         context.note(f"drystone: checked out {', '.join(map(printable, found.restored))}")
+    if found.removed:
+        context.note(
+            f"drystone: removed {', '.join(map(printable, found.removed))}, not tracked in this commit"
+        )
     for path in found.kept:
         context.note(f"drystone: `{printable(path)}` was left alone, it has changes of its own")
     for problem in found.problems.values():

@@ -42,6 +42,7 @@ def run(arguments: Namespace, context: Context) -> int:
 
 
 def _drive(words: list[str], context: Context) -> int:
+    from drystone.workspace.lockfile import replace
     from drystone.workspace.lockmerge import merge_locks
 
     base, ours, theirs = (context.cwd / word for word in words[:3])
@@ -53,7 +54,7 @@ def _drive(words: list[str], context: Context) -> int:
         context.note("drystone.lock is merged line by line, as git does it")
         project.git.merge_text(ours, base, theirs)
         return 1
-    ours.write_bytes(merged.data)
+    replace(ours, merged.data, project.layout.state)  # what a killed one leaves is whole
     if context.json_mode:
         context.json(_document(merged))
     else:
@@ -108,17 +109,17 @@ def _resolve(arguments: Namespace, context: Context) -> int:
 
 def _take(side: Side, names: list[str], context: Context) -> tuple[tuple[str, ...], bool]:
     """Resolve conflicts in the lock; which, and whether others are left."""
-    from drystone.objects.atomic import write_atomic
     from drystone.workspace.ignore import ignore_state
-    from drystone.workspace.lockfile import Lock, guarded
+    from drystone.workspace.lockfile import Lock, guarded, read_bytes, replace
     from drystone.workspace.markers import read, take
 
     layout = context.project().layout
-    if not layout.lock.exists():
-        raise NotFound("there is no `drystone.lock`")
     ignore_state(layout.state)
     with guarded(layout.lock, layout.guards):
-        data, resolved = take(layout.lock.read_bytes(), side, names)
+        before = read_bytes(layout.lock)
+        if before is None:
+            raise NotFound("there is no `drystone.lock`")
+        data, resolved = take(before, side, names)
         unknown = [name for name in names if name not in resolved]
         if unknown or not resolved:
             what = f" about `{unknown[0]}`" if unknown else ""
@@ -126,7 +127,7 @@ def _take(side: Side, names: list[str], context: Context) -> tuple[tuple[str, ..
         left = any(item.clashes for item in read(data))
         if not left:
             Lock.parse(data)  # before the only copy with both sides is replaced
-        write_atomic(layout.lock, data)
+        replace(layout.lock, data, layout.state)
     return resolved, left
 
 

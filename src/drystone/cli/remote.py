@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from drystone.cli.context import Context
+
+if TYPE_CHECKING:
+    from drystone.project.project import Project
 
 SUMMARY = "list, add or remove the places where data, models and runs are shared"
 EXAMPLE = "drystone remote add lab s3://bucket/project"
@@ -30,7 +34,7 @@ def run(arguments: Namespace, context: Context) -> int:
     project = context.project()
     options = {key: getattr(arguments, key) for key in ("endpoint", "region", "profile")}
     if arguments.action == "list":
-        _list(configuration.remotes(project.layout.root), context)
+        _list(project, context)
         return 0
     if not arguments.name or (arguments.action == "add") != bool(arguments.url):
         raise UsageError(
@@ -49,9 +53,18 @@ def run(arguments: Namespace, context: Context) -> int:
     return 0
 
 
-def _list(remotes: dict[str, dict[str, str]], context: Context) -> None:
+def _list(project: Project, context: Context) -> None:
+    from drystone.project import configuration
+
+    remotes = configuration.remotes(project.layout.root)
+    conditional = {name: _conditional(project, name) for name in remotes}
     if context.json_mode:
-        context.json([{"name": name, **settings} for name, settings in remotes.items()])
+        context.json(
+            [
+                {"name": name, **settings, "conditional_puts": conditional[name]}
+                for name, settings in remotes.items()
+            ]
+        )
         return
     context.table(
         [
@@ -59,10 +72,26 @@ def _list(remotes: dict[str, dict[str, str]], context: Context) -> None:
             for name, settings in _even(remotes).items()
         ]
     )
+    for name, kept in conditional.items():
+        if kept is False:
+            context.note(
+                f"note: {name} ignores conditional puts; nothing is lost by it: a lease takes their place"
+            )
     if not remotes:
         context.note("no remote yet: name one with `drystone remote add NAME URL`")
     else:
         context.note("credentials are looked for where each cloud's tools do: variables, ~/.aws, the machine")
+
+
+def _conditional(project: Project, name: str) -> bool | None:
+    """Whether the bucket keeps to conditions, None where that was not tried yet from here."""
+    from drystone.core.errors import ProjectInvalid
+    from drystone.project.remotes import Remote
+
+    try:
+        return Remote(project, name).conditional
+    except ProjectInvalid:  # its address cannot be: whoever uses it is told
+        return None
 
 
 def _even(remotes: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:

@@ -91,7 +91,7 @@ class Pack:
     def __del__(self) -> None:
         # Closed when nobody reads in it any more: another thread might while it is forgotten.
         if getattr(self, "_descriptor", None) is not None:
-            os.close(self._descriptor)  # type: ignore[arg-type]
+            os.close(self._descriptor)  # type: ignore[arg-type]  # `getattr` has looked
 
 
 class Packs:

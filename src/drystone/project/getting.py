@@ -14,7 +14,7 @@ from drystone.core.errors import Conflict, Corrupt, NotFound
 from drystone.objects.atomic import explained, staging, sync_directory
 from drystone.objects.entry import Entry, printable
 from drystone.objects.hashing import Progress
-from drystone.objects.intake import identify_path, store_path
+from drystone.objects.intake import identify_path
 from drystone.objects.restore import restore
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import Memory, walk
@@ -159,7 +159,7 @@ def _part(workspace: Workspace, content: Content, force: bool, placing: Progress
             ],
         )
     if present is not None:
-        store_path(workspace.store, place, known=workspace.stat_index)
+        workspace.save(content.path)
     restore(workspace.store, content.entry, place, known=workspace.stat_index, progress=placing)
     return Got(place, "written", unsaved)
 

@@ -17,7 +17,7 @@ from drystone.objects.reach import looks_like_a_tree
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import read_tree
 from drystone.project.project import Project
-from drystone.workspace.lockfile import Lock
+from drystone.workspace.lockfile import Lock, read_bytes
 from drystone.workspace.operations import Operations
 
 _ANY_OBJECT = re.compile(rb"b3:[0-9a-f]{64}(?![0-9a-f])")
@@ -84,9 +84,9 @@ def _locks(project: Project) -> Iterator[Need]:
     name = project.layout.lock.name
     seen: set[str] = set()  # a path that did not change is in every lock
     for top in project.git.work_trees():
-        path = top / name
-        if path.exists():
-            for need in of_lock(path.read_bytes(), "" if top == project.layout.root else f" in {top}"):
+        data = read_bytes(top / name)
+        if data is not None:
+            for need in of_lock(data, "" if top == project.layout.root else f" in {top}"):
                 seen.add(need.object)
                 yield need
     for commit, data in project.git.every_version(name):

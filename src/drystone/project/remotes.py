@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from drystone.core.errors import Corrupt, NotFound, ProjectInvalid, RemoteUnavailable
 from drystone.core.ids import digest_of, short
+from drystone.objects.atomic import write_atomic
 from drystone.objects.entry import Entry, printable
 from drystone.objects.hashing import Progress, hash_bytes
 from drystone.objects.remote.address import Address, Surroundings, open_bucket
@@ -26,6 +27,7 @@ from drystone.project.project import Project
 from drystone.project.remote_journals import Journals
 
 _MARKER = "drystone.json"
+_TRIED = "tried.json"
 _FORMAT = 1
 _SHOWN = 5
 _ROUNDS = 3  # a collector that runs at the same time may take away what was there a moment ago
@@ -222,6 +224,24 @@ class Remote:
             raise Corrupt(f"remote `{self.name}` gives damaged journals", at=list(opened.damaged)[:_SHOWN])
         return opened.grown
 
+    @property
+    def conditional(self) -> bool | None:
+        """Whether the bucket writes a key only if nobody was first, where that is asked for.
+
+        Found out by the first push from here, None until then. Nothing relies on it: what must be done by
+        one at a time is done under a lease, which asks for no condition.
+        """
+        with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
+            return bool(json.loads((self.folder / _TRIED).read_bytes())["conditional"])
+        return None
+
+    def _try_condition(self, marker: bytes) -> None:
+        """Write what is there already, once more: a bucket that keeps to the condition refuses."""
+        if self.conditional is None:
+            found = {"conditional": not self.bucket.create(_MARKER, marker)}
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomic(self.folder / _TRIED, json.dumps(found).encode() + b"\n")
+
     def fetcher(self, progress: Progress = lambda _size: None) -> Fetcher:
         """Reads from the remote; the catalogue must have been refreshed."""
         return Fetcher(self.project.store, self.bucket, self.catalogue, self.pieces, progress)
@@ -300,6 +320,8 @@ class Remote:
                 at=f"{self.bucket.url.rstrip('/')}/{_MARKER}",
                 hints=["update with `pip install --upgrade drystone`"],
             )
+        if not only_look:
+            self._try_condition(data)
 
     def _not_all_here(self, missing: dict[str, str]) -> NotFound:
         return NotFound(

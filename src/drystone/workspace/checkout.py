@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import msgspec
@@ -13,8 +13,7 @@ from drystone.core.errors import Conflict, NotFound
 from drystone.core.ids import short
 from drystone.objects.entry import Entry
 from drystone.objects.hashing import Progress
-from drystone.objects.intake import store_path
-from drystone.objects.restore import Wanted
+from drystone.objects.restore import Wanted, remove
 from drystone.objects.tree import Memory, walk
 from drystone.workspace.diff import is_within, not_tracked
 from drystone.workspace.lockfile import LockedPath
@@ -110,6 +109,37 @@ def _checkout(
     return CheckedOut(restored, tuple(name for name in names if name not in restored), saved)
 
 
+def withdraw(workspace: Workspace, path: str, expected: LockedPath) -> bool:
+    """Deletes a path that is no longer tracked, and the folders above it that are empty then.
+
+    Args:
+        workspace: where.
+        path: which; relative to the root.
+        expected: what must be there; anything else is left.
+
+    Returns:
+        Whether it was deleted.
+
+    Raises:
+        UsageError, Conflict: what is there cannot be stored, or keeps changing.
+        WorkFailed, ProjectInvalid: it cannot be stored or deleted.
+    """
+    place = workspace.place(path)
+    with workspace.changing():
+        present = workspace.entry(path)
+        if present is None or LockedPath.of(present) != expected:
+            return False
+        # what the store lacks of it, or what changed since, is not lost with it
+        if LockedPath.of(workspace.save(path)) != expected:
+            return False
+        remove(place)
+        workspace.operations.record("checkout", files=(Change(path, expected, None),))
+        with suppress(OSError):  # the first that holds something else ends it
+            for folder in list(place.relative_to(workspace.layout.root).parents)[:-1]:
+                (workspace.layout.root / folder).rmdir()
+    return True
+
+
 def selected(workspace: Workspace, paths: Sequence[Path], locked: dict[str, LockedPath]) -> list[str]:
     """The tracked paths at or below `paths`; all where none is given.
 
@@ -195,5 +225,5 @@ def _change(plan: _Plan) -> Change:
 def _carry_out(workspace: Workspace, plan: _Plan, content: Wanted, progress: Progress | None) -> None:
     place = workspace.place(plan.path)
     if plan.present is not None:  # also what was saved when this was planned: it may have changed since
-        store_path(workspace.store, place, known=workspace.stat_index)
+        workspace.save(plan.path)
     content.restore(place, known=workspace.stat_index, progress=progress)

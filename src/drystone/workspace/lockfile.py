@@ -74,13 +74,8 @@ class Lock(msgspec.Struct, frozen=True):
             Corrupt: the file cannot be understood; the error names the line.
             ProjectInvalid: it cannot be read.
         """
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return cls()
-        except OSError as error:
-            raise explained(error, f"`{path.name}` cannot be read", path) from error
-        return cls.parse(data)
+        data = read_bytes(path)
+        return cls() if data is None else cls.parse(data)
 
     @classmethod
     def parse(cls, data: bytes) -> Lock:
@@ -148,6 +143,29 @@ class Lock(msgspec.Struct, frozen=True):
         )
 
 
+def read_bytes(path: Path) -> bytes | None:
+    """What a lock file holds, None if there is no file.
+
+    Raises:
+        ProjectInvalid: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except IsADirectoryError as error:
+        raise ProjectInvalid(
+            f"`{path.name}` is a folder, and must be a file",
+            at=str(path),
+            hints=[
+                f"move it away with `mv {path.name} {path.name}.folder`; if there was a lock, then take the "
+                f"last committed one with `git checkout HEAD -- {path.name}`"
+            ],
+        ) from error
+    except OSError as error:
+        raise explained(error, f"`{path.name}` cannot be read", path) from error
+
+
 def path_line(path: str, locked: LockedPath) -> str:
     """The line of a tracked path."""
     word = word_of(locked.kind, locked.executable)
@@ -173,7 +191,20 @@ def write(path: Path, lock: Lock) -> None:
             return
     except OSError:
         pass  # absent, or the write below will say what is wrong
-    state = path.parent / ".drystone"  # where a killed process's leftovers are not in git's way
+    replace(path, data, path.parent / ".drystone")
+
+
+def replace(path: Path, data: bytes, state: Path) -> None:
+    """Replaces a file at the root; what a killed process leaves is not in git's way.
+
+    Args:
+        path: the file.
+        data: its new bytes.
+        state: `layout.state`.
+
+    Raises:
+        WorkFailed, ProjectInvalid: it cannot be written.
+    """
     is_near = state.is_dir() and state.stat().st_dev == path.parent.stat().st_dev
     write_atomic(path, data, temporary_in=state if is_near else None)
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from drystone.core.errors import Conflict
 from drystone.objects.hashing import Progress
-from drystone.objects.intake import store_path
 from drystone.objects.restore import remove, restore
 from drystone.workspace.ignore import keep_out_of_git, take_into_git
 from drystone.workspace.lockfile import Lock, LockedPath, update
@@ -91,7 +90,7 @@ def _refuse(workspace: Workspace, operation: Operation, lock: Lock) -> None:
 def _put_back(workspace: Workspace, change: Change, progress: Progress | None) -> None:
     place = workspace.place(change.path)
     if workspace.entry(change.path) is not None:
-        store_path(workspace.store, place, known=workspace.stat_index)  # whatever it is, it is not lost
+        workspace.save(change.path)  # whatever it is, it is not lost
     if change.before is None:
         remove(place)
     else:

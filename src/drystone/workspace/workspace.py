@@ -12,9 +12,9 @@ from drystone.core.clock import Clock
 from drystone.core.errors import NotFound, UsageError
 from drystone.core.layout import Layout
 from drystone.objects.entry import Entry
-from drystone.objects.intake import identify_path
+from drystone.objects.intake import identify_path, store_path
 from drystone.objects.store import ObjectStore
-from drystone.objects.tree import Memory
+from drystone.objects.tree import Memory, walk
 from drystone.workspace.git import Git
 from drystone.workspace.ignore import ignore_state
 from drystone.workspace.lockfile import Lock, held, is_safe_path
@@ -98,6 +98,20 @@ class Workspace(NamedTuple):
                     because="what is written through a link would land outside of the tracked path",
                 )
         return place / name
+
+    def save(self, path: str) -> Entry:
+        """Stores all that is at a path, before it is replaced or deleted.
+
+        That its folders' lists are in the store is not taken to mean that all in them is.
+
+        Raises:
+            NotFound: nothing is there.
+            UsageError, Conflict, ProjectInvalid, WorkFailed: as `objects.intake.store_path`.
+        """
+        place, trees = self.place(path), Memory()
+        present = identify_path(place, known=self.stat_index, trees=trees)
+        whole = all(self.store.has(file.object) for _, file in walk(trees, present))
+        return store_path(self.store, place, known=self.stat_index if whole else None)
 
     def entry(self, path: str, trees: Memory | None = None) -> Entry | None:
         """What is at a path now, None if nothing is.

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 from blake3 import blake3
@@ -292,12 +292,18 @@ class Collector:
             raise Unreadable(str(error)) from error
 
 
-def pieces_of(file: object) -> Iterator[bytes]:
+class Readable(Protocol):
+    """What pieces can be read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes, none at the end."""
+
+
+def pieces_of(file: Readable) -> Iterator[bytes]:
     """A file's bytes in pieces of `CHUNK`; only the last is shorter."""
-    read = file.read  # type: ignore[attr-defined]
     while True:
-        piece: bytes = read(CHUNK)
-        while piece and len(piece) < CHUNK and (more := read(CHUNK - len(piece))):
+        piece = file.read(CHUNK)
+        while piece and len(piece) < CHUNK and (more := file.read(CHUNK - len(piece))):
             piece += more
         if not piece:
             return

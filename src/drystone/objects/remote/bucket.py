@@ -5,7 +5,6 @@ Every call counts its requests and bytes, and speaks of failures in one voice.
 
 from __future__ import annotations
 
-import os
 import shlex
 import threading
 from collections.abc import Iterator, Sequence
@@ -35,17 +34,6 @@ class Item(NamedTuple):
     key: str
     size: int
     modified: datetime
-
-
-class Capabilities(NamedTuple):
-    """What differs between buckets.
-
-    Attributes:
-        conditional: a key is written only if nobody was first, where that is asked for. Some services that
-            speak S3 take the condition and ignore it.
-    """
-
-    conditional: bool
 
 
 class Traffic:
@@ -223,7 +211,7 @@ class Bucket:
     def create(self, key: str, data: bytes) -> bool:
         """Writes a key that nobody has written; whether it was so.
 
-        Some buckets ignore the condition and write in any case: see `capabilities`. After a connection
+        Some services that speak S3 take the condition, ignore it, and write in any case. After a connection
         that broke, False may also mean that the key is there because this call wrote it.
 
         Raises:
@@ -260,19 +248,6 @@ class Bucket:
         """
         found = self.look(key)
         return None if found is None else found.size
-
-    def capabilities(self) -> Capabilities:
-        """Finds out, by two writes to a key of its own, what this bucket can do.
-
-        Raises:
-            RemoteUnavailable: the remote cannot be reached or refuses.
-        """
-        key = f"probes/{os.urandom(12).hex()}"
-        try:
-            self.create(key, b"1")
-            return Capabilities(conditional=not self.create(key, b"2"))
-        finally:
-            self.delete([key])
 
     def list(self, prefix: str) -> Iterator[Item]:
         """All keys below a prefix that ends in `/`.
