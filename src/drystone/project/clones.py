@@ -1,17 +1,18 @@
-"""The copies of a project that push to a remote, and what each of them needs there."""
+"""The copies of a project that use a remote, and what each of them needs there."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 
-from drystone.core.errors import Corrupt
+from drystone.core.errors import Corrupt, RemoteUnavailable
 from drystone.core.ids import is_object_id
 from drystone.objects.remote.bucket import Bucket
-from drystone.project.needs import Need, named, of_lock
+from drystone.project.needs import locked, named
 from drystone.project.project import Project
 
 _FORMAT = 1
@@ -47,17 +48,47 @@ class Registered(NamedTuple):
     said: Registration
 
 
-def register(project: Project, bucket: Bucket) -> None:
-    """Says what this copy needs: what the locks of all its git history and its ledger name.
+def register(project: Project, bucket: Bucket) -> Registered:
+    """Says what this copy needs, and gives it: what the locks of all its git history and its ledger name.
 
     It must be said before the remote is looked at for what it has: see `remote_gc`.
 
     Raises:
         RemoteUnavailable: the remote cannot be reached or refuses.
     """
+    own = this_copy(project)
+    bucket.put(own.key, own.data)
+    bucket.settle()
+    return own
+
+
+def register_reader(project: Project, bucket: Bucket) -> None:
+    """As `register`, for a copy that only takes: nothing is written where nothing new is to be said.
+
+    Many may only read a remote. What they need is then for those to keep who write there.
+
+    Raises:
+        ProjectInvalid: git fails.
+    """
+    own = this_copy(project)
+    with suppress(RemoteUnavailable):
+        there = bucket.get(own.key)
+        with suppress(Corrupt):
+            if there is not None and _is_same(_understood(bucket, own.key, there), own.said):
+                return
+        bucket.put(own.key, own.data)
+        bucket.settle()
+
+
+def this_copy(project: Project) -> Registered:
+    """What this copy has to say of itself, now.
+
+    Raises:
+        ProjectInvalid: git fails.
+    """
     files: set[str] = set()
     trees: set[str] = set()
-    for need in needed(project):
+    for need in (*locked(project), *named(project)):
         (files if need.tree is False else trees).add(need.object)  # what may be a directory counts as one
     files -= trees
     clone = project.ledger.clone
@@ -65,8 +96,11 @@ def register(project: Project, bucket: Bucket) -> None:
     said = Registration(
         clone, tuple(sorted(files)), tuple(sorted(trees)), project.clock.now(), actor.host, actor.user
     )
-    bucket.put(f"clones/{clone}.json", msgspec.json.encode(said))
-    bucket.settle()
+    return Registered(f"clones/{clone}.json", msgspec.json.encode(said), said)
+
+
+def _is_same(one: Registration, other: Registration) -> bool:
+    return (one.clone, one.files, one.trees) == (other.clone, other.files, other.trees)
 
 
 def registered(bucket: Bucket) -> Iterator[Registered]:
@@ -81,19 +115,6 @@ def registered(bucket: Bucket) -> Iterator[Registered]:
         if data is None:
             continue  # forgotten since it was listed
         yield Registered(item.key, data, _understood(bucket, item.key, data))
-
-
-def needed(project: Project) -> Iterator[Need]:
-    """What a copy of the project needs: its lock now and at all commits, and what its ledger names.
-
-    Raises:
-        ProjectInvalid: git fails.
-    """
-    for entry in project.lock().entries():
-        yield Need(entry.object, entry.name, entry.kind == "tree")
-    for _, data in project.git.every_version(project.layout.lock.name):
-        yield from of_lock(data)
-    yield from named(project)
 
 
 def _understood(bucket: Bucket, key: str, data: bytes) -> Registration:
