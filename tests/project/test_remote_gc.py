@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from tests.project.conftest import Copy
 
 from drystone.core.errors import Conflict, Corrupt, ProjectInvalid, UsageError
 from drystone.core.ids import digest_of
+from drystone.core.layout import Layout
+from drystone.ledger.ledger import Ledger
 from drystone.objects.remote.spans import pack_key
 from drystone.project import remote_gc
 from drystone.project.project import Project
@@ -123,6 +126,61 @@ def test_what_a_copy_that_only_pulls_has_checked_out_stays(
     for _ in range(2):
         remote_gc.collect(who.remote(), grace=timedelta(0), dry_run=False)
     assert has_all_there(bob)
+
+
+@pytest.fixture
+def twin(ada: Copy, copy: Callable[[str], Copy]) -> Iterator[Copy]:
+    """Made of Ada's by `cp -a`; has pushed a branch of its own, with data that nobody else has."""
+    ada.project.close()
+    root = ada.root.with_name("twin")
+    subprocess.run(["cp", "-a", ada.root, root], check=True)
+    twin = Copy(Project(root, ada.project.settings, ada.project.clock))
+    twin.git("checkout", "-qb", "exp")
+    twin.track("data", {"experiment": b"exp " * 50})
+    twin.commit("exp")
+    twin.remote().push()
+    yield twin
+    twin.project.close()
+
+
+def test_a_copy_of_a_clone_counts_beside_it(ada: Copy, twin: Copy, folder: Path) -> None:
+    ada.remote().push()
+    age(folder, 20)
+    for _ in range(2):
+        remote_gc.collect(ada.remote(), grace=timedelta(0), dry_run=False)
+    assert len(list((folder / "clones").iterdir())) == 2
+    assert has_all_there(twin)
+
+
+def test_what_another_place_said_under_the_same_id_stays(
+    ada: Copy, folder: Path, copy: Callable[[str], Copy]
+) -> None:
+    """As of two containers made of one image: path and inode are the same."""
+    bob = copy("bob")
+    bob.track("data", {"experiment": b"exp " * 50})
+    bob.commit("exp")
+    bob.remote().push()
+    registered, elsewhere = (folder / "clones" / f"{one.project.ledger.clone}.json" for one in (ada, bob))
+    elsewhere.rename(registered)
+    age(folder, 20)
+    assert remote_gc.collect(ada.remote()).packs == 2
+    for _ in range(2):
+        done = remote_gc.collect(ada.remote(), grace=timedelta(0), dry_run=False)
+    assert len(done.clones) == 2
+    assert registered.stem != ada.project.ledger.clone
+    assert has_all_there(bob)
+
+
+def test_a_clone_that_is_reached_in_two_ways_keeps_its_ids(ada: Copy) -> None:
+    first = ada.project.ledger.clone
+    moved = ada.root.with_name("moved")
+    ada.root.rename(moved)
+    there = Ledger.open(Layout(moved))
+    second = there.clone
+    assert second != first
+    assert there.clone == second
+    moved.rename(ada.root)
+    assert ada.project.ledger.clone == first
 
 
 @pytest.mark.parametrize("dry_run", [True, False])

@@ -96,10 +96,13 @@ def collect(
     bucket = remote.bucket
     actor = remote.project.settings.actor
     with lease(bucket, "gc", f"{actor.user or 'somebody'} at {actor.host or 'an unknown machine'}") as still:
-        own = clones.this_copy(remote.project) if dry_run else clones.register(remote.project, bucket)
+        if dry_run:
+            own = clones.would_say(remote.project, bucket, remote.folder)
+        else:
+            own = clones.register(remote.project, bucket, remote.folder)
         said, live = _look(remote, own, instead=dry_run)
         copies = tuple(dict.fromkeys(one.said.clone for one in said))
-        alone = bool(remote.catalogue.packs) and len(copies) == 1
+        alone = bool(remote.catalogue.packs) and len({one.key for one in said}) == 1
         now = _now(bucket)
         plan = _planned(remote, live, now - grace, rewrite)
         if not dry_run:

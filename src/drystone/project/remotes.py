@@ -129,7 +129,7 @@ class Remote:
         """
         self.bucket.prepare()
         self._mark()
-        clones.register(self.project, self.bucket)
+        clones.register(self.project, self.bucket, self.folder)
         self.catalogue.refresh()
         self.project.ledger.refresh()
         parcel = self.journals.pack()  # before the objects, so that those it names are sent as well
@@ -180,7 +180,7 @@ class Remote:
         self.hold_to_format()
         opened = self.journals.fetch()
         self.project.ledger.refresh()
-        clones.register_reader(self.project, self.bucket)
+        clones.register_reader(self.project, self.bucket, self.folder)
         self.catalogue.refresh()
         entries = [entry for entry in self.project.lock().entries() if paths is None or entry.name in paths]
         got = self.fetcher(progress).closure(entries)
@@ -255,7 +255,7 @@ class Remote:
             RemoteUnavailable: it cannot be reached or refuses; what came is kept.
         """
         self.hold_to_format()
-        clones.register_reader(self.project, self.bucket)
+        clones.register_reader(self.project, self.bucket, self.folder)
         self.catalogue.refresh()
         return self.fetcher().fetch(names).here
 
