@@ -243,6 +243,44 @@ def test_what_another_project_needs_is_kept_though_it_stored_nothing(
     assert all(map(store_of(old).has, NEW))
 
 
+def test_what_a_project_needs_that_only_reads_is_kept(old: Path, shared: Path, said: Said, git: Git) -> None:
+    git("add", "drystone.lock")
+    git("commit", "-qm", "data")
+    subprocess.run(["git", "pull", "-q", old, "main"], cwd=shared, check=True)
+    assert call(shared, "checkout").returncode == 0
+    (old / "drystone.lock").unlink()
+    for command in (["rm", "-q", "--cached", "drystone.lock"], ["update-ref", "-d", "refs/heads/main"]):
+        git(*command)
+    git("reflog", "expire", "--expire=now", "--all")
+    age(old)
+    found = gc(said, *NOW, "--yes")
+    assert [Path(user).name for user in found["users"]] == [old.name, shared.name]
+    assert all(map(store_of(old).has, NEW))
+
+
+@pytest.mark.parametrize("loose", [1, 0])
+def test_what_lies_in_the_trash_is_not_to_be_made_again(old: Path, said: Said, loose: int) -> None:
+    lock = (old / "drystone.lock").read_text()
+    if loose:
+        (old / "one").write_bytes(b"1" * 99)
+        assert said("add", "one").code == 0
+        lock = (old / "drystone.lock").read_text()
+    (old / "drystone.lock").unlink()
+    shutil.rmtree(old / ".drystone" / "operations", ignore_errors=True)
+    age(old)
+    gc(said, "--yes")
+    (old / "drystone.lock").write_text(lock)
+    for tracked in ("data/3", "one"):
+        (old / tracked).unlink(missing_ok=True)
+    answer = said("checkout", "one" if loose else "data")
+    assert answer.code == 4
+    assert "hint: bring it back from the trash with `drystone gc --restore`" in answer.err
+    assert "drystone run" not in answer.err
+    assert said("gc", "--restore").code == 0
+    assert said("checkout").code == 0
+    assert (old / "data" / "3").read_bytes() == b"new 3"
+
+
 def test_a_user_that_cannot_be_read_stops_it_and_is_named(old: Path, shared: Path, said: Said) -> None:
     (shared / "mine").write_bytes(b"old 3")
     assert call(shared, "add", "mine").returncode == 0

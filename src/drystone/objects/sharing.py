@@ -141,6 +141,16 @@ class Sharing:
             self._write([path for path in known if path != user])
         return True
 
+    def register_reader(self) -> None:
+        """Notes the way by which a project reaches the store that may never write to it.
+
+        Where nothing may be written nothing is noted; nor where `users` cannot be understood, by which
+        whoever collects is stopped.
+        """
+        if self.root.is_dir():
+            with suppress(OSError, ValueError):
+                self._register()
+
     def _register(self) -> None:
         """Notes the way by which this process reaches the store, if it is not the store's own place."""
         here = Path(os.path.abspath(self.root))  # noqa: PTH100  the way, not where it leads
