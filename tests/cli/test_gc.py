@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -356,3 +357,56 @@ def test_a_remote_is_collected_first_told_then_done_and_can_be_had_back(reposito
     assert there() == indexes
     answer = said("gc", "--remote", "labb")
     assert (answer.code, "`lab`" in answer.err) == (4, True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def fill(disk: Path) -> Path:
+    with (disk / "filler").open("wb") as file, suppress(OSError):
+        while True:
+            os.write(file.fileno(), bytes(4096))
+    return disk / "filler"
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_on_a_full_disk_what_needs_no_space_is_done(small_disk: Path, *, mixed: bool) -> None:
+    """Mixed: a pack holds something that is needed as well, which would have to be written anew."""
+    root = small_disk
+    subprocess.run(["git", "init", "-q", "-b", "main", root], check=True)
+    (root / "data").mkdir()
+    for number in range(40):
+        (root / "data" / str(number)).write_bytes(os.urandom(9000))
+    assert call(root, "add", "data").returncode == 0
+    if mixed:
+        (root / "data" / "0").write_bytes(b"new")
+    else:
+        shutil.rmtree(root / "data")
+        (root / "data").write_bytes(b"new")
+    assert call(root, "add", "data").returncode == 0
+    shutil.rmtree(root / ".drystone" / "operations")
+    age(root)
+    before = sum(1 for _ in store_of(root))
+    filler = fill(root)
+    first = call(root, "gc", *NOW, "--yes", "--json")
+    if mixed:
+        assert first.returncode == 1
+        assert "the disk is too full to collect all of the garbage" in first.stdout + first.stderr
+        assert list((root / ".drystone" / "objects" / "incoming").iterdir()) == []
+        assert sum(1 for _ in store_of(root)) == before
+        assert call(root, "fsck").returncode == 0
+        filler.unlink()
+        first = call(root, "gc", *NOW, "--yes", "--json")
+    assert (first.returncode, json.loads(first.stdout)["objects"]) == (0, 2 if mixed else 41)
+    again = call(root, "gc", *NOW, "--yes", "--json")
+    assert json.loads(again.stdout)["emptied"]["size"] > (9000 if mixed else 360_000)
+    (root / "room").write_bytes(bytes(8000))
+    assert call(root, "fsck").returncode == 0
