@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,51 @@ def test_what_is_pushed_is_pulled_and_checked_out(project: Path, drystone: Dryst
     assert " requests, " in pulled.stderr
     assert (other / "data" / "large").read_bytes() == (project / "data" / "large").read_bytes()
     assert (other / "data" / "below" / "small").read_text() == "stone upon stone\n" * 20
+
+
+def test_what_only_older_revisions_need_is_away_and_no_fault(project: Path, drystone: Drystone) -> None:
+    (project / "data" / "below" / "small").write_text("another\n")
+    assert drystone("add", "data", cwd=project).returncode == 0
+    assert drystone("push", cwd=project).returncode == 0
+    commit(project)
+    subprocess.run(["git", "checkout", "-q", "HEAD~1", "drystone.lock"], cwd=project, check=True)
+    assert drystone("push", cwd=project).returncode == 0
+    subprocess.run(["git", "checkout", "-q", "HEAD", "drystone.lock"], cwd=project, check=True)
+    other = clone(project, "bob")
+    first = drystone("fsck", "--json", cwd=other)  # it has pulled nothing yet
+    assert (first.returncode, json.loads(first.stdout)["whole"]) == (1, False)
+    assert drystone("pull", cwd=other).returncode == 0
+    checked = drystone("fsck", cwd=other)
+    assert (checked.returncode, "missing" in checked.stdout) == (0, False)
+    away = (
+        "1 objects that only older revisions or records need are not here; `drystone fsck --repair` fetches"
+    )
+    assert away in checked.stderr
+    lacking = drystone("checkout", "--git", "HEAD~1", cwd=other)
+    assert lacking.returncode == 4
+    assert "hint: fetch it from a remote with `drystone pull --git 'HEAD~1'`" in lacking.stderr
+    assert drystone("pull", "--git", "HEAD~1", cwd=other).returncode == 0
+    assert (other / "data" / "below" / "small").read_text() == "another\n"
+    assert drystone("checkout", "--git", "HEAD~1", cwd=other).returncode == 0
+    assert (other / "data" / "below" / "small").read_text() == "stone upon stone\n" * 20
+    assert "older revisions" not in drystone("fsck", cwd=other).stderr
+
+
+def test_what_older_revisions_need_is_fetched_by_a_repair(project: Path, drystone: Drystone) -> None:
+    assert drystone("push", cwd=project).returncode == 0
+    shutil.rmtree(project / "data")
+    (project / "data").mkdir()
+    (project / "data" / "other").write_text("another")
+    assert drystone("add", "data", cwd=project).returncode == 0
+    assert drystone("push", cwd=project).returncode == 0
+    commit(project)
+    other = clone(project, "bob")
+    assert drystone("pull", cwd=other).returncode == 0
+    told = json.loads(drystone("fsck", "--json", cwd=other).stdout)
+    assert (told["whole"], len(told["away"])) == (True, 1)
+    mended = json.loads(drystone("fsck", "--repair", "--json", cwd=other).stdout)
+    assert (mended["whole"], mended["away"]) == (True, [])
+    assert drystone("checkout", "--git", "HEAD~1", cwd=other).returncode == 0
 
 
 def test_json(project: Path, drystone: Drystone) -> None:

@@ -31,13 +31,13 @@ def run(arguments: Namespace, context: Context) -> int:
     project = context.project()
     with bar(context, "checking") as progress:
         report = check(project, progress.reach)
-    if arguments.repair and not report.whole:
+    if arguments.repair and (report.away or not report.whole):
         with bar(context, "checking again") as progress:
             report = mend(project, report, _Remote.all(project, context), progress.reach)
     if arguments.json:
         context.json({"whole": report.whole, **report._asdict()})
     else:
-        _print(report, context)
+        _print(report, context, asked=arguments.repair)
     return 0 if report.whole else 1
 
 
@@ -71,7 +71,7 @@ class _Remote:
             return ()
 
 
-def _print(report: Report, context: Context) -> None:
+def _print(report: Report, context: Context, *, asked: bool) -> None:
     for line in report.repaired:
         context.out(f"{context.style('repaired', 'green')}  {context.harmless(line)}")
     for fault in report.faults:
@@ -85,6 +85,12 @@ def _print(report: Report, context: Context) -> None:
             context.out(f"          needed by {context.harmless(by)}")
     size = f"{report.size:,} bytes" if report.size < 10**9 else f"{report.size / 1e9:,.1f} GB"
     context.out(f"{report.objects:,} whole objects in {size}; {report.needed:,} are needed")
+    if report.away:
+        what = f"{len(report.away):,} objects that only older revisions or records need are"
+        if asked:
+            context.note(f"{what} neither here nor on a remote")
+        else:
+            context.note(f"{what} not here; `drystone fsck --repair` fetches them")
     if report.faults or any(lost.why == "damaged" for lost in report.lost):
         context.note("mend what can be mended with `drystone fsck --repair`")
     elif report.lost:

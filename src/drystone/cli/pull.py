@@ -20,6 +20,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("paths", nargs="*", metavar="PATH", help="tracked paths, or folders of them (all)")
     parser.add_argument("--remote", metavar="REMOTE", help="which one (the first in `drystone.toml`)")
+    parser.add_argument(
+        "--git", metavar="REV", help="fetch what the lock of this git revision names, and leave the work tree"
+    )
     parser.add_argument("--fetch-only", action="store_true", help="leave the work tree as it is")
     parser.add_argument("--verbose", action="store_true", help="tell requests and bytes")
 
@@ -36,15 +39,16 @@ def run(arguments: Namespace, context: Context) -> int:
     project = context.project()
     paths = [context.cwd / path for path in arguments.paths]
     with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
-        names = selected(workspace, paths, workspace.lock().paths)
+        lock = workspace.lock(arguments.git)
+        names = selected(workspace, paths, lock.paths)
         remote = Remote(project, arguments.remote)
         with bar(context, f"pulling from {remote.name}") as progress:
-            done = remote.pull(names if paths else None, progress)
+            done = remote.pull(names if paths else None, progress, lock)
         if arguments.verbose and not context.json_mode:
             tell(done.traffic, context)
         _raise_if_lacking(done)
         here = CheckedOut((), (), ())
-        if not arguments.fetch_only:
+        if not arguments.fetch_only and arguments.git is None:
             with bar(context, "checking out") as progress:
                 here = checkout(workspace, paths, progress=progress)
     restored = [printable(path) for path in here.restored]

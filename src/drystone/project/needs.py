@@ -52,9 +52,7 @@ def needs(project: Project, undo_since: int | None = None) -> Iterator[Need]:
     yield from locked(project)
     yield from of_ledger(project.ledger)
     yield from _damaged_journals(project)
-    for pattern in _KEPT:
-        for path in sorted(project.layout.state.glob(pattern)):
-            yield from _words(path.read_bytes(), f".drystone/{path.parent.name}/{path.name}")
+    yield from kept(project)
     for operation in Operations(project.layout.operations, project.clock):
         if undo_since is not None and operation.time >= undo_since:
             for change in (*operation.lock, *operation.files):
@@ -62,6 +60,13 @@ def needs(project: Project, undo_since: int | None = None) -> Iterator[Need]:
                     if side is not None:
                         by = f"undoing `drystone {operation.verb}` of {printable(change.path)}"
                         yield Need(side.object, by, side.kind == "tree")
+
+
+def kept(project: Project) -> Iterator[Need]:
+    """What only this copy knows of: what is being made, and what somebody put aside."""
+    for pattern in _KEPT:
+        for path in sorted(project.layout.state.glob(pattern)):
+            yield from _words(path.read_bytes(), f".drystone/{path.parent.name}/{path.name}")
 
 
 def of_lock(data: bytes, suffix: str = "") -> Iterator[Need]:

@@ -25,6 +25,7 @@ from drystone.project import clones, configuration
 from drystone.project.needs import named
 from drystone.project.project import Project
 from drystone.project.remote_journals import Journals
+from drystone.workspace.lockfile import Lock
 
 _MARKER = "drystone.json"
 _TRIED = "tried.json"
@@ -166,12 +167,18 @@ class Remote:
         self.catalogue.refresh()
         return self._lacking()
 
-    def pull(self, paths: Sequence[str] | None = None, progress: Progress = lambda _size: None) -> Pulled:
+    def pull(
+        self,
+        paths: Sequence[str] | None = None,
+        progress: Progress = lambda _size: None,
+        lock: Lock | None = None,
+    ) -> Pulled:
         """Fetches the journals, and what the lock names and is not here.
 
         Args:
             paths: tracked paths; None is all.
             progress: is told the size of each object that came.
+            lock: another one than that of the work tree, as of an older revision.
 
         Raises:
             RemoteUnavailable: it cannot be reached or refuses; what came is kept.
@@ -182,7 +189,8 @@ class Remote:
         self.project.ledger.refresh()
         clones.register_reader(self.project, self.bucket, self.folder)
         self.catalogue.refresh()
-        entries = [entry for entry in self.project.lock().entries() if paths is None or entry.name in paths]
+        named_there = (lock or self.project.lock()).entries()
+        entries = [entry for entry in named_there if paths is None or entry.name in paths]
         got = self.fetcher(progress).closure(entries)
         others = []
         for name in self._others if got.lacking else ():

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from drystone.core.errors import DrystoneError
+from drystone.core.errors import DrystoneError, ProjectInvalid
 from drystone.core.ids import digest_of
 from drystone.objects.atomic import explained
 from drystone.objects.inspection import Fault, Progress, inspect
@@ -15,9 +15,10 @@ from drystone.objects.intake import identify_path
 from drystone.objects.reach import Reach
 from drystone.objects.repair import repair
 from drystone.objects.tree import Memory, walk
-from drystone.project.needs import needs
+from drystone.project.configuration import remotes
+from drystone.project.needs import kept, needs, of_lock
 from drystone.project.project import Project
-from drystone.workspace.lockfile import Lock
+from drystone.workspace.lockfile import Lock, read_bytes
 
 _NAMED = 5  # of those who need an object so many are named
 
@@ -49,7 +50,9 @@ class Report(NamedTuple):
         objects: whole objects in the store; `size` bytes of its files.
         needed: objects that something needs.
         faults: what is wrong with which file of the store.
-        lost: the needed objects that are not here.
+        lost: the needed objects that are not here, and should be.
+        away: those that are not here as only the lock as it is now was pulled: nothing but older revisions
+            and what is recorded of runs and versions needs them, and there is a remote.
         repaired: what was done about it, a line for each, and how many objects came from where.
     """
 
@@ -58,6 +61,7 @@ class Report(NamedTuple):
     needed: int
     faults: tuple[Fault, ...]
     lost: tuple[Lost, ...]
+    away: tuple[Lost, ...] = ()
     repaired: tuple[str, ...] = ()
 
     @property
@@ -83,26 +87,32 @@ def check(project: Project, tell: Progress = _silent) -> Report:
     except OSError as error:
         raise explained(error, "the object store cannot be read", store.root) from error
     damaged = {name for fault in found.faults for name in fault.objects}
-    needed, lost = _unmet(
+    unmet = _unmet(
         project,
         # what is neither whole nor damaged may have been stored since
         lambda name: digest_of(name) in found.whole or (name not in damaged and store.has(name)),
     )
+    may_be_away = doubt is None and _has_remote(project)
+    missed, away = list[Lost](), list[Lost]()
+    for name, by in unmet.lost.items():
+        why = "damaged" if name in damaged else "missing"
+        elsewhere = may_be_away and why == "missing" and name not in unmet.now
+        (away if elsewhere else missed).append(Lost(name, why, tuple(by[:_NAMED])))
     report = Report(
-        len(found.whole),
-        found.size,
-        needed,
-        tuple(found.faults),
-        tuple(
-            Lost(name, "damaged" if name in damaged else "missing", tuple(by[:_NAMED]))
-            for name, by in lost.items()
-        ),
+        len(found.whole), found.size, unmet.needed, tuple(found.faults), tuple(missed), tuple(away)
     )
     if report.whole:
-        store.quarantine.settle(doubt)
-    else:
-        store.quarantine.raise_doubt()
+        if not away:
+            store.quarantine.settle(doubt)
+    elif damaged or found.faults or not may_be_away or not {one.object for one in missed} <= unmet.roots:
+        store.quarantine.raise_doubt()  # else it was never here: no list that is here tells of it
     return report
+
+
+def _has_remote(project: Project) -> bool:
+    with suppress(ProjectInvalid):  # settings that cannot be understood name none
+        return bool(remotes(project.layout.root))
+    return False
 
 
 def mend(
@@ -122,7 +132,7 @@ def mend(
     ways += [(str(source), source.fetch) for source in sources]
     for what, way in ways:
         # The list of a directory that came back may tell of more that is lost.
-        while lost := set(_unmet(project, store.has)[1]):
+        while lost := set(_unmet(project, store.has).lost):
             came = len(set(way(sorted(lost))) & lost)
             if not came:
                 break
@@ -133,17 +143,41 @@ def mend(
 Way = Callable[[list[str]], Iterable[str]]
 
 
-def _unmet(project: Project, has: Callable[[str], bool]) -> tuple[int, dict[str, list[str]]]:
-    """How many objects are needed, and by whom those that are not here."""
+class _Unmet(NamedTuple):
+    """What is needed and not here.
+
+    Attributes:
+        needed: how many objects are needed.
+        now: those of them that must be here: the lock as it is now, and what only this copy knows, need them.
+        roots: those that something needs by itself, and not only as a part of a directory.
+        lost: those that are not here, and who needs them.
+    """
+
+    needed: int
+    now: set[str]
+    roots: set[str]
+    lost: dict[str, list[str]]
+
+
+def _unmet(project: Project, has: Callable[[str], bool]) -> _Unmet:
     reach = Reach(project.store)
     lost: dict[str, list[str]] = {}
-    for need in needs(project):
+    now: set[str] = set()
+    roots: set[str] = set()
+    for present, need in (
+        *((True, need) for need in of_lock(read_bytes(project.layout.lock) or b"")),
+        *((True, need) for need in kept(project)),
+        *((False, need) for need in needs(project)),
+    ):
+        roots.add(need.object)
         for name, by in reach.follow(need.object, need.by, tree=need.tree):
+            if present:
+                now.add(name)
             if not has(name):
                 lost[name] = [by]
         if need.object in lost and need.by not in lost[need.object]:
             lost[need.object].append(need.by)
-    return len(reach.digests), lost
+    return _Unmet(len(reach.digests), now, roots, lost)
 
 
 def _from_work_tree(project: Project, wanted: list[str]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -98,7 +99,7 @@ def _checkout(
     names = selected(workspace, paths, locked)
     plans = [_plan(workspace, name, locked[name].entry(name)) for name in names]
     todo = [plan for plan in plans if plan.present is None or not _equal(plan.present, plan.wanted)]
-    contents = _need_objects(workspace, todo)
+    contents = _need_objects(workspace, todo, revision)
     if not force:
         _refuse_unsaved(todo)
     saved = tuple(Saved(path, name) for plan in todo for path, name in plan.unsaved)
@@ -182,7 +183,7 @@ def _equal(present: Entry, wanted: Entry) -> bool:
     return LockedPath.of(present) == LockedPath.of(wanted)
 
 
-def _need_objects(workspace: Workspace, plans: Sequence[_Plan]) -> list[Wanted]:
+def _need_objects(workspace: Workspace, plans: Sequence[_Plan], revision: str | None) -> list[Wanted]:
     """What is to be restored, all of which the store has."""
     contents = []
     for plan in plans:
@@ -197,12 +198,12 @@ def _need_objects(workspace: Workspace, plans: Sequence[_Plan]) -> list[Wanted]:
             raise NotFound(
                 f"`{plan.path}` cannot be checked out: `{what}` is not completely in the local store",
                 at=[f"{plan.path}/{name}" for name in missing[:_SHOWN] if name],
-                hints=_ways_back(workspace, plan.wanted),
+                hints=_ways_back(workspace, plan.wanted, revision),
             )
     return contents
 
 
-def _ways_back(workspace: Workspace, wanted: Entry) -> list[str]:
+def _ways_back(workspace: Workspace, wanted: Entry, revision: str | None) -> list[str]:
     """How to get what the store lacks of this."""
     store = workspace.store
     pending = [wanted]
@@ -215,7 +216,9 @@ def _ways_back(workspace: Workspace, wanted: Entry) -> list[str]:
             pending += read_tree(store, entry.object)
     if any(map(Trash(store).holds, lost)):
         return ["bring it back from the trash with `drystone gc --restore`"]
-    return ["make what steps write again with `drystone run`"]
+    if revision is not None:
+        return [f"fetch it from a remote with `drystone pull --git {shlex.quote(revision)}`"]
+    return ["fetch it from a remote with `drystone pull`", "make what steps write again with `drystone run`"]
 
 
 def _refuse_unsaved(plans: Sequence[_Plan]) -> None:
