@@ -43,7 +43,7 @@ def run(arguments: Namespace, context: Context) -> int:
     if context.json_mode:
         context.json(
             {"operation": operation.id, "verb": operation.verb, "lock": lock, "files": files}
-            | {"dry_run": arguments.dry_run}
+            | {"dry_run": arguments.dry_run, "interrupted": not done.operation.complete}
         )
         return 0
     for path in lock:
@@ -52,6 +52,8 @@ def run(arguments: Namespace, context: Context) -> int:
         )
     for path in files:
         context.out(f"{'would put back' if arguments.dry_run else 'put back'}  {path}")
+    if not done.operation.complete:
+        context.note(f"`drystone {operation.verb}` was interrupted: some of it may not have been done")
     if not arguments.dry_run:
         context.note(f"undid `drystone {operation.verb}`; undo that with `drystone undo --list` and its id")
     return 0
@@ -74,9 +76,8 @@ def _list(workspace: object, context: Context) -> None:
         paths = dict.fromkeys(printable(change.path) for change in (*one.lock, *one.files))
         first = next(iter(paths), "")
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        rows.append(
-            (one.id[:16], to_iso(one.time), one.verb, first + more, "undone" if one.id in undone else "")
-        )
+        state = "undone" if one.id in undone else "" if one.complete else "interrupted"
+        rows.append((one.id[:16], to_iso(one.time), one.verb, first + more, state))
     context.table(rows)
     if not rows:
         context.note("no verb changed the lock or a tracked file here")

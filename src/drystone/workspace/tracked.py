@@ -13,8 +13,8 @@ from drystone.objects.entry import Entry
 from drystone.objects.hashing import Progress
 from drystone.objects.intake import identify_path, store_path
 from drystone.workspace.ignore import ignore_state, keep_out_of_git
-from drystone.workspace.lockfile import Lock, LockedPath, overlapping, update
-from drystone.workspace.operations import Change
+from drystone.workspace.lockfile import Lock, LockedPath, overlapping
+from drystone.workspace.recording import relock
 from drystone.workspace.workspace import Workspace
 
 
@@ -72,15 +72,8 @@ def add(
         for name in names
     }
     ignored = set(keep_out_of_git(workspace.git, names))
-
-    def change(lock: Lock) -> Lock:
-        nonlocal before
-        before = lock
-        return lock.changed(paths={name: LockedPath.of(entry) for name, entry in found.items()})
-
-    update(workspace.layout.lock, workspace.layout.guards, change)
-    changes = [Change(name, before.paths.get(name), LockedPath.of(entry)) for name, entry in found.items()]
-    workspace.operations.record("add", lock=tuple(changes), ignored=tuple(sorted(ignored)))
+    locked = {name: LockedPath.of(entry) for name, entry in found.items()}
+    before = relock(workspace, "add", locked, sorted(ignored))
     return _told(before, found, ignored)
 
 
