@@ -134,8 +134,16 @@ def _toml(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def add_remote(root: Path, name: str, settings: Mapping[str, str]) -> None:
+def add_remote(
+    root: Path, name: str, settings: Mapping[str, str], write: Callable[[Path, bytes], None] = write_atomic
+) -> None:
     """Writes a remote to `drystone.toml`, leaving everything else in it as it is.
+
+    Args:
+        root: of the project.
+        name: of the remote.
+        settings: `url` and the like.
+        write: replaces a file's content.
 
     Raises:
         Conflict: there is one of that name.
@@ -166,11 +174,11 @@ def add_remote(root: Path, name: str, settings: Mapping[str, str]) -> None:
         tables = document.setdefault("remotes", tomlkit.table(is_super_table=True))
         tables[name] = {**settings}
 
-    _edit(root, change)
+    _edit(root, change, write)
     remotes(root)
 
 
-def remove_remote(root: Path, name: str) -> None:
+def remove_remote(root: Path, name: str, write: Callable[[Path, bytes], None] = write_atomic) -> None:
     """Takes a remote out of `drystone.toml`, leaving everything else in it as it is.
 
     Raises:
@@ -184,10 +192,10 @@ def remove_remote(root: Path, name: str) -> None:
         if not document["remotes"]:
             del document["remotes"]
 
-    _edit(root, change)
+    _edit(root, change, write)
 
 
-def _edit(root: Path, change: Callable[[Any], None]) -> None:
+def _edit(root: Path, change: Callable[[Any], None], write: Callable[[Path, bytes], None]) -> None:
     import tomlkit  # only who changes settings needs what keeps comments where they are
 
     path = root / FILE
@@ -196,4 +204,4 @@ def _edit(root: Path, change: Callable[[Any], None]) -> None:
         path = root / "pyproject.toml"
     document = tomlkit.parse(path.read_text()) if path.exists() else tomlkit.document()
     change(document["tool"]["drystone"] if inside else document)
-    write_atomic(path, tomlkit.dumps(document).encode())
+    write(path, tomlkit.dumps(document).encode())

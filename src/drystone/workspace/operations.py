@@ -43,7 +43,7 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
         verb: which.
         time: when, nanoseconds since the epoch.
         lock: lines of the lock that it changed.
-        files: tracked files and folders that it changed.
+        files: files and folders that it changed.
         ignored: paths for which it wrote a line to `.gitignore`.
         undoes: the operation that this one took back.
         complete: whether it was done to its end; else it goes on, or its process was killed.
@@ -150,7 +150,9 @@ class Operations:
         for operation in reversed(known):
             if operation.id not in undone and (operation.undoes is None or not operation.complete):
                 return operation
-        raise NotFound("there is nothing to undo", because="no verb changed the lock or a tracked file here")
+        raise NotFound(
+            "there is nothing to undo", because="no verb changed the lock, the settings or a file here"
+        )
 
 
 def _respelt(operation: Operation, spell: Callable[[str], str]) -> Operation:

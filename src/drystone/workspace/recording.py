@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from drystone.core.errors import DrystoneError
-from drystone.workspace.lockfile import Lock, LockedPath, guarded, write
+from drystone.workspace.ignore import ignore_state
+from drystone.workspace.lockfile import Lock, LockedPath, guarded, replace, write
 from drystone.workspace.operations import Change
 from drystone.workspace.workspace import Workspace
 
@@ -65,6 +67,21 @@ def relock(
         with recorded(workspace, verb, lock=changes, ignored=sorted(ignored)):
             write(layout.lock, before.changed(paths=paths))
     return before
+
+
+def rewrite(workspace: Workspace, verb: str, file: Path, data: bytes) -> None:
+    """Replaces a file of the project's own at its root, the settings or the lock, as an operation.
+
+    Raises:
+        UsageError, Conflict: what is there cannot be stored.
+        WorkFailed, ProjectInvalid: it cannot be stored or written.
+    """
+    ignore_state(workspace.layout.state)
+    before = kept(workspace, file.name)
+    executable = before is not None and before.executable
+    after = LockedPath(workspace.store.put_bytes(data), "file", len(data), executable)
+    with recorded(workspace, verb, files=[Change(file.name, before, after)]):
+        replace(file, data, workspace.layout.state)
 
 
 def present(workspace: Workspace, path: str) -> LockedPath | None:

@@ -26,11 +26,13 @@ class Undone(NamedTuple):
         operation: what was taken back.
         lock: paths whose lines of the lock are as before.
         files: paths of files that are as before.
+        removed: those of them where nothing was before.
     """
 
     operation: Operation
     lock: tuple[str, ...]
     files: tuple[str, ...]
+    removed: tuple[str, ...]
 
 
 def undo(
@@ -65,6 +67,7 @@ def undo(
         operation,
         tuple(change.path for change in operation.lock),
         tuple(change.path for change in operation.files),
+        tuple(change.path for change in operation.files if change.before is None),
     )
 
 
@@ -78,7 +81,8 @@ def _take_back(workspace: Workspace, operation: Operation, progress: Progress | 
         for change in operation.files
     ]
     files = [Change(change.path, kept(workspace, change.path), change.before) for change in operation.files]
-    with guarded(layout.lock, layout.guards) if operation.lock else nullcontext():
+    of_lock = bool(operation.lock) or any(change.path == layout.lock.name for change in files)
+    with guarded(layout.lock, layout.guards) if of_lock else nullcontext():
         now = workspace.lock() if operation.lock else Lock()
         lines = [Change(change.path, now.paths.get(change.path), change.before) for change in operation.lock]
         with recorded(workspace, "undo", lock=lines, files=files, undoes=operation.id):

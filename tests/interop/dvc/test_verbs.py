@@ -41,6 +41,21 @@ def test_an_import_tells_what_it_took_and_what_to_type_next(repository: Reposito
     )
 
 
+def test_an_import_is_taken_back_with_the_line_that_it_replaced(repository: Repository, say: Say) -> None:
+    repository.track("a.bin", b"one")
+    repository.track("b.bin", b"two")
+    repository.root.joinpath("a.bin").write_bytes(b"ours")
+    assert say("add", "a.bin").code == 0
+    before, ignored = repository.lock(), (repository.root / ".gitignore").read_bytes()
+    assert say("import", "dvc").code == 0
+    assert repository.lock() != before
+    undone = say("undo")
+    assert undone.code == 0, undone.err
+    assert "undid `drystone import dvc`" in undone.err
+    assert repository.lock() == before
+    assert (repository.root / ".gitignore").read_bytes() == ignored
+
+
 def test_what_is_missing_is_an_error_in_both_forms(repository: Repository, say: Say) -> None:
     repository.describe("a.bin", "1" * 32)
     told = say("import", "dvc")
