@@ -12,7 +12,7 @@ from drystone.core.errors import Conflict, UsageError
 from drystone.objects.entry import Entry
 from drystone.objects.hashing import Progress
 from drystone.objects.intake import identify_path, store_path
-from drystone.workspace.ignore import ignore_state, keep_out_of_git
+from drystone.workspace.ignore import ignore_state, kept_out_of_git
 from drystone.workspace.lockfile import Lock, LockedPath, overlapping
 from drystone.workspace.recording import relock
 from drystone.workspace.workspace import Workspace
@@ -71,10 +71,10 @@ def add(
         )
         for name in names
     }
-    ignored = set(keep_out_of_git(workspace.git, names))
     locked = {name: LockedPath.of(entry) for name, entry in found.items()}
-    before = relock(workspace, "add", locked, sorted(ignored))
-    return _told(before, found, ignored)
+    with kept_out_of_git(workspace.git, names) as ignored:
+        before = relock(workspace, "add", locked, ignored)
+    return _told(before, found, set(ignored))
 
 
 def _told(before: Lock, found: dict[str, Entry], ignored: set[str]) -> tuple[Added, ...]:

@@ -23,7 +23,7 @@ from drystone.objects.atomic import sweep
 from drystone.objects.entry import printable
 from drystone.objects.hashing import Progress
 from drystone.objects.tree import Memory
-from drystone.workspace.ignore import ignore_state, keep_out_of_git
+from drystone.workspace.ignore import ignore_state, kept_out_of_git
 from drystone.workspace.lockfile import Lock, LockedPath, overlapping
 from drystone.workspace.recording import relock
 from drystone.workspace.workspace import Workspace
@@ -163,8 +163,8 @@ def import_dvc(
     }
     ignored: list[str] = []
     if not dry_run and not lacking and locked:
-        ignored = keep_out_of_git(workspace.git, locked)
-        before = relock(workspace, "import dvc", locked, ignored)
+        with kept_out_of_git(workspace.git, locked) as ignored:
+            before = relock(workspace, "import dvc", locked, ignored)
     return Imported(
         prefix.rstrip("/") or ".",
         tuple(_told(prefix, output, gathered.get(output), before) for output in state.outputs),
