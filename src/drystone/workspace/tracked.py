@@ -62,8 +62,7 @@ def add(
             name: identify_path(workspace.place(name), known=workspace.stat_index, progress=progress)
             for name in names
         }
-        ignored = set(names) - workspace.git.is_ignored(names)
-        return _told(before, found, ignored)
+        return _told(before, found, set(names) - workspace.git.is_ignored(names))
     ignore_state(workspace.layout.state)
     found = {
         name: store_path(
