@@ -58,8 +58,12 @@ def test_an_import_is_taken_back_with_the_line_that_it_replaced(repository: Repo
 
 def test_what_is_missing_is_an_error_in_both_forms(repository: Repository, say: Say) -> None:
     repository.describe("a.bin", "1" * 32)
-    told = say("import", "dvc")
-    assert told.code == 4
+    repository.track("b.bin", b"whole")
+    for words in (["import", "dvc", "--dry-run"], ["import", "dvc"]):
+        told = say(*words)
+        assert (told.code, told.out) == (4, "")
+        assert "commit it" not in told.err
+    assert not (repository.root / "drystone.lock").exists()
     assert "error: nothing was imported: the content of 1 file is nowhere to be had\n" in told.err
     assert f"  a.bin  md5 {'1' * 32}  not in cache, work tree\n" in told.err
     document = json.loads(say("import", "dvc", "--json").out)
