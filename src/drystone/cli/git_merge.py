@@ -110,12 +110,18 @@ def _resolve(arguments: Namespace, context: Context) -> int:
 def _take(side: Side, names: list[str], context: Context) -> tuple[tuple[str, ...], bool]:
     """Resolve conflicts in the lock; which, and whether others are left."""
     from drystone.workspace.ignore import ignore_state
-    from drystone.workspace.lockfile import Lock, guarded, read_bytes, replace
+    from drystone.workspace.lockfile import Lock, guarded, read_bytes
     from drystone.workspace.markers import read, take
+    from drystone.workspace.recording import rewrite
+    from drystone.workspace.workspace import Workspace
 
-    layout = context.project().layout
+    project = context.project()
+    layout = project.layout
     ignore_state(layout.state)
-    with guarded(layout.lock, layout.guards):
+    with (
+        Workspace.open(layout, project.git, project.store, project.clock) as workspace,
+        guarded(layout.lock, layout.guards),
+    ):
         before = read_bytes(layout.lock)
         if before is None:
             raise NotFound("there is no `drystone.lock`")
@@ -126,8 +132,8 @@ def _take(side: Side, names: list[str], context: Context) -> tuple[tuple[str, ..
             raise NotFound(f"`drystone.lock` has no conflict{what}")
         left = any(item.clashes for item in read(data))
         if not left:
-            Lock.parse(data)  # before the only copy with both sides is replaced
-        replace(layout.lock, data, layout.state)
+            Lock.parse(data)  # before the copy with both sides is replaced
+        rewrite(workspace, f"git-merge --{side}", layout.lock, data)
     return resolved, left
 
 

@@ -211,7 +211,7 @@ class Ledger:
         path = self.layout.state / "clone"
         for _ in range(2):
             with contextlib.suppress(FileNotFoundError):
-                text = path.read_text().strip()
+                text = path.read_text(errors="replace").strip()
                 if is_run_id(text):
                     return text
             temporary = path.with_name(f"clone.{os.getpid()}")
