@@ -166,11 +166,11 @@ class Remote:
         self.catalogue.refresh()
         return self._lacking()
 
-    def pull(self, paths: Sequence[str] | None = None, progress: Progress = lambda _size: None) -> Pulled:
+    def pull(self, wanted: Sequence[Entry] | None = None, progress: Progress = lambda _size: None) -> Pulled:
         """Fetches the journals, and what the lock names and is not here.
 
         Args:
-            paths: tracked paths; None is all.
+            wanted: entries, called by their paths; None is all of the lock.
             progress: is told the size of each object that came.
 
         Raises:
@@ -181,7 +181,7 @@ class Remote:
         self.catalogue.refresh()
         opened = self.journals.fetch()
         self.project.ledger.refresh()
-        entries = [entry for entry in self.project.lock().entries() if paths is None or entry.name in paths]
+        entries = list(self.project.lock().entries() if wanted is None else wanted)
         got = self.fetcher(progress).closure(entries)
         others = []
         for name in self._others if got.lacking else ():
