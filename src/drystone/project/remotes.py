@@ -129,7 +129,7 @@ class Remote:
         """
         self.bucket.prepare()
         self._mark()
-        clones.register(self.project, self.bucket)
+        clones.register(self.project, self.bucket, self.folder)
         self.catalogue.refresh()
         self.project.ledger.refresh()
         parcel = self.journals.pack()  # before the objects, so that those it names are sent as well
@@ -162,7 +162,7 @@ class Remote:
             RemoteUnavailable: it cannot be reached or refuses.
         """
         with suppress(NotFound):  # it is empty: all would be sent
-            self._mark(only_look=True)
+            self.hold_to_format()
         self.catalogue.refresh()
         return self._lacking()
 
@@ -177,10 +177,11 @@ class Remote:
             RemoteUnavailable: it cannot be reached or refuses; what came is kept.
             WorkFailed: the disk is full.
         """
-        self._mark(only_look=True)
-        self.catalogue.refresh()
+        self.hold_to_format()
         opened = self.journals.fetch()
         self.project.ledger.refresh()
+        clones.register_reader(self.project, self.bucket, self.folder)
+        self.catalogue.refresh()
         entries = list(self.project.lock().entries() if wanted is None else wanted)
         got = self.fetcher(progress).closure(entries)
         others = []
@@ -218,7 +219,7 @@ class Remote:
             RemoteUnavailable: it cannot be reached or refuses.
             Corrupt: it gives a damaged parcel.
         """
-        self._mark(only_look=True)
+        self.hold_to_format()
         opened = self.journals.fetch()
         if opened.damaged:
             raise Corrupt(f"remote `{self.name}` gives damaged journals", at=list(opened.damaged)[:_SHOWN])
@@ -253,7 +254,8 @@ class Remote:
             NotFound: nothing was pushed there yet.
             RemoteUnavailable: it cannot be reached or refuses; what came is kept.
         """
-        self._mark(only_look=True)
+        self.hold_to_format()
+        clones.register_reader(self.project, self.bucket, self.folder)
         self.catalogue.refresh()
         return self.fetcher().fetch(names).here
 
@@ -297,6 +299,16 @@ class Remote:
                     below = read_tree(self.project.store, entry.object)
                     pending += [(f"{path}/{child.name}", child) for child in below]
         return {name: found.get(name, short(name)) for name in names}
+
+    def hold_to_format(self) -> None:
+        """Looks whether the remote is in a format that is known here.
+
+        Raises:
+            NotFound: nothing was pushed there yet.
+            ProjectInvalid: it is in another one.
+            RemoteUnavailable: it cannot be reached or refuses.
+        """
+        self._mark(only_look=True)
 
     def _mark(self, *, only_look: bool = False) -> None:
         """Hold the remote to a format that is known here; begin an empty one."""
