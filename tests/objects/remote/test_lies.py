@@ -147,8 +147,9 @@ def test_repair_sends_what_is_damaged_and_only_that(
     checker = Checker(store, bucket, catalogue)
     bad = checker.check([root])
     assert bad.digests == {wanted, large}
-    Sender(store, bucket, catalogue, pieces_of(store)).send(bad.wanted, bad.digests)
-    checker.strike(bad)
+    sender = Sender(store, bucket, catalogue, pieces_of(store), anew=True)
+    sender.send(bad.wanted, bad.digests)
+    checker.strike(bad, sender.packs)
     assert bucket.traffic.sent < 50_000
     assert not Checker(store, bucket, catalogue_of(store, bucket)).check([root]).digests
     assert not pull(other, bucket, root).lacking
