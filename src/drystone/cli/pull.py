@@ -52,9 +52,12 @@ def run(arguments: Namespace, context: Context) -> int:
         context.json({**done._asdict(), "traffic": vars_of(done.traffic), "restored": restored})
         _raise_if_unrecorded(done)
         return 0
-    if done.others:
+    if done.unusable:
+        context.note(f"warning: {done.unusable}; the other remotes were asked")
+    elif done.others:
         context.note(f"some of it came from {', '.join(done.others)}: {done.remote} has no good copy")
-    context.out(f"pulled from {done.remote}  {done.objects:,} objects  {done.journals:,} journals")
+    source = ", ".join(done.others) or "the other remotes" if done.unusable else done.remote
+    context.out(f"pulled from {source}  {done.objects:,} objects  {done.journals:,} journals")
     for path in restored:
         context.out(f"restored  {path}")
     _raise_if_unrecorded(done)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from drystone.core.errors import Corrupt, NotFound, RemoteUnavailable
+from drystone.core.errors import Corrupt, DrystoneError, NotFound, ProjectInvalid, RemoteUnavailable
 from drystone.core.ids import digest_of, short
 from drystone.objects.atomic import write_atomic
 from drystone.objects.entry import Entry, printable
@@ -24,9 +24,10 @@ from drystone.objects.tree import read_tree
 from drystone.project import clones, configuration, marker
 from drystone.project.needs import named
 from drystone.project.project import Project
-from drystone.project.remote_journals import Journals
+from drystone.project.remote_journals import Journals, Opened
 
 _TRIED = "tried.json"
+_UNUSABLE = (NotFound, ProjectInvalid, RemoteUnavailable)  # then another remote may give it
 _SHOWN = 5
 _ROUNDS = 3  # a collector that runs at the same time may take away what was there a moment ago
 
@@ -61,6 +62,7 @@ class Pulled(NamedTuple):
         parcels: names of parcels of journals that are damaged there.
         others: names of remotes that had what this one lacks or has damaged.
         indexes: keys of indexes that are damaged or not there, looked for if something is missing.
+        unusable: why nothing could be asked of this remote, "" if it could.
     """
 
     remote: str
@@ -72,6 +74,7 @@ class Pulled(NamedTuple):
     others: tuple[str, ...]
     traffic: Traffic
     indexes: tuple[str, ...] = ()
+    unusable: str = ""
 
 
 def address_of(project: Project, name: str | None) -> Address:
@@ -176,23 +179,36 @@ class Remote:
             paths: tracked paths; None is all.
             progress: is told the size of each object that came.
 
+        What it lacks, or has damaged, the other remotes are asked for; for everything, if it cannot be used.
+
         Raises:
-            RemoteUnavailable: it cannot be reached or refuses; what came is kept.
+            NotFound, ProjectInvalid, RemoteUnavailable: it cannot be used, and the others have not all of it;
+                what came is kept.
             WorkFailed: the disk is full.
         """
-        marker.look(self.bucket)
-        self.catalogue.refresh()
-        opened = self.journals.fetch()
-        self.project.ledger.refresh()
         entries = [entry for entry in self.project.lock().entries() if paths is None or entry.name in paths]
-        got = self.fetcher(progress).closure(entries)
-        others = []
-        for name in self._others if got.lacking else ():
-            more = self._from_other(name, entries, progress)
-            if more is not None:
-                others += [name] if more.here else []
-                still = (got.damaged | more.damaged) & more.lacking
-                got = Fetched(got.here | more.here, more.missing, still)
+        opened: Opened | None = None
+        got: Fetched | None = None
+        bad: dict[str, DrystoneError] = {}
+        gave: list[str] = []
+        for name in (self.name, *self._others):
+            try:
+                remote = self if name == self.name else Remote(self.project, name)
+                marker.look(remote.bucket)
+                remote.catalogue.refresh()
+                opened = opened or remote.journals.fetch()
+                more = remote.fetcher(progress).closure(entries)
+            except _UNUSABLE as error:
+                bad[name] = error
+                continue
+            gave += [name] if more.here else []
+            damaged = more.damaged if got is None else (got.damaged | more.damaged) & more.lacking
+            got = Fetched(more.here if got is None else got.here | more.here, more.missing, damaged)
+            if not got.lacking:
+                break
+        self.project.ledger.refresh()
+        if got is None or opened is None or (self.name in bad and got.lacking):
+            raise self._nowhere(bad, 0 if got is None else len(got.lacking))
         needed_by = self._needed_by(entries, got.lacking)
         missing = got.missing - got.damaged
         return Pulled(
@@ -202,18 +218,20 @@ class Remote:
             {name: needed_by[name] for name in sorted(missing, key=needed_by.__getitem__)},
             {name: needed_by[name] for name in sorted(got.damaged, key=needed_by.__getitem__)},
             opened.damaged,
-            tuple(others),
+            tuple(name for name in gave if name != self.name),
             self.bucket.traffic,
             tuple(map(index_key, self.catalogue.unreadable())) if got.lacking else (),
+            bad[self.name].message if self.name in bad else "",
         )
 
-    def _from_other(self, name: str, entries: Sequence[Entry], progress: Progress) -> Fetched | None:
-        """What another remote gave of what is not here; None if it cannot be asked."""
-        with suppress(RemoteUnavailable):
-            other = Remote(self.project, name)
-            other.catalogue.refresh()
-            return other.fetcher(progress).closure(entries)
-        return None
+    def _nowhere(self, bad: dict[str, DrystoneError], lacking: int) -> DrystoneError:
+        """The error of this remote, with what the others had to say."""
+        error, others = bad[self.name], [name for name in self._others if name not in bad]
+        because = [*error.because, *(bad[name].message for name in bad if name != self.name)]
+        if others:
+            names = ", ".join(f"`{name}`" for name in others)
+            because.append(f"{lacking:,} objects are not on remote {names} either, or damaged there")
+        return type(error)(error.message, at=error.at, because=because, hints=error.hints)
 
     def pull_journals(self) -> int:
         """Fetches the journals only; gives how many grew.
