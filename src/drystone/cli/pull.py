@@ -57,9 +57,12 @@ def run(arguments: Namespace, context: Context) -> int:
         context.json({**done._asdict(), **more})
         _raise_if_unrecorded(done)
         return 0
-    if done.others:
+    if done.unusable:
+        context.note(f"warning: {done.unusable}; the other remotes were asked")
+    elif done.others:
         context.note(f"some of it came from {', '.join(done.others)}: {done.remote} has no good copy")
-    context.out(f"pulled from {done.remote}  {done.objects:,} objects  {done.journals:,} journals")
+    source = ", ".join(done.others) or "the other remotes" if done.unusable else done.remote
+    context.out(f"pulled from {source}  {done.objects:,} objects  {done.journals:,} journals")
     for path in restored:
         context.out(f"restored  {path}")
     if conflicts:
@@ -96,6 +99,13 @@ def _raise_if_lacking(done: Pulled) -> None:
         shown = [printable(path) for path in list(paths.values())[:_SHOWN]]
         return [*shown, *(["..."] if len(paths) > _SHOWN else [])]
 
+    if done.indexes:
+        raise RemoteUnavailable(
+            f"remote `{done.remote}` has damaged indexes, or lacks them",
+            at=list(done.indexes[:_SHOWN]),
+            because=f"what they tell of cannot be found, of {', '.join(some(done.missing | done.damaged))}",
+            hints=[f"make them anew from where the data is with `drystone push {done.remote} --repair`"],
+        )
     if done.damaged:
         raise RemoteUnavailable(
             f"remote `{done.remote}` gives other bytes than were sent to it",
@@ -124,7 +134,7 @@ def _raise_if_unrecorded(done: Pulled) -> None:
             at=[f"journals/{name}" for name in done.parcels[:_SHOWN]],
             because="it is not what its name says; everything else was fetched",
             hints=[
-                "remove it there, remove `.drystone/remotes` where the runs were made, and push from there "
-                f"with `drystone push {done.remote}`"
+                f"send it again from where the runs were made with `drystone push {done.remote} --repair`",
+                "if that does not help, what it told is told nowhere else: remove it there",
             ],
         )
