@@ -210,7 +210,8 @@ def test_many_files_are_stored_by_several_processes_and_what_both_have_once(
     packs = list(store.packs)
     assert len(packs) == min(processors(), 18 // _SHARE)
     unique = 9 * 250 + 9 + 1
-    assert unique == len(set(store)) <= sum(len(pack.index) for pack in packs) < 1.02 * unique
+    # both take the same contents in the same order here, so now and then one is stored twice
+    assert unique == len(set(store)) <= sum(len(pack.index) for pack in packs) < 1.25 * unique
     for name in store:
         store.verify(name)
 

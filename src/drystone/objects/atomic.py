@@ -128,22 +128,54 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 
 def copy_content(source: int, target: int) -> None:
-    """Makes the empty file `target` hold the bytes of `source`, sharing blocks where that is possible."""
+    """Makes the empty file `target` hold the bytes of `source`, sharing blocks where that is possible.
+
+    What is a hole in one is a hole in the other, where the file system has holes.
+    """
     try:
         fcntl.ioctl(target, _FICLONE, source)
         return
     except OSError as error:
         if error.errno in _NO_SPACE:
             raise
-    os.lseek(source, 0, os.SEEK_SET)
+    end = 0
+    for start, end in _data(source):
+        os.lseek(source, start, os.SEEK_SET)
+        os.lseek(target, start, os.SEEK_SET)
+        _copy_range(source, target, end - start)
+    size = os.fstat(source).st_size
+    if end < size:
+        os.ftruncate(target, size)
+
+
+def _data(source: int) -> Iterator[tuple[int, int]]:
+    """The ranges of a file that are not holes; all of it where that cannot be told."""
+    end, size = 0, os.fstat(source).st_size
+    while end < size:
+        try:
+            start = os.lseek(source, end, os.SEEK_DATA)
+            end = os.lseek(source, start, os.SEEK_HOLE)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # only a hole is left
+                return
+            if error.errno != errno.EINVAL:
+                raise
+            start, end = end, size
+        yield start, end
+
+
+def _copy_range(source: int, target: int, size: int) -> None:
+    """Copies so many bytes from where both files are; fewer where the source ends before."""
     try:
-        while os.copy_file_range(source, target, _COPY_CHUNK):
-            pass
+        while size and (count := os.copy_file_range(source, target, min(size, _COPY_CHUNK))):
+            size -= count
     except OSError as error:
         if error.errno not in _CANNOT_COPY:
             raise
-    while data := os.read(source, 1 << 20):  # what copy_file_range could not do; usually nothing
+    # what copy_file_range could not do; usually nothing
+    while size and (data := os.read(source, min(size, 1 << 20))):
         write_all(target, data)
+        size -= len(data)
 
 
 def sync_directory(folder: Path) -> None:

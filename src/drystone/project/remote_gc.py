@@ -29,7 +29,7 @@ from drystone.objects.remote.lease import lease
 from drystone.objects.remote.sending import Sender, index_key
 from drystone.objects.remote.spans import pack_key, stored_entries
 from drystone.objects.tree import read_tree
-from drystone.project import clones
+from drystone.project import clones, marker
 from drystone.project.remotes import Remote
 
 GRACE = timedelta(days=14)
@@ -92,7 +92,7 @@ def collect(
         Conflict: somebody else is collecting there.
         RemoteUnavailable: the remote cannot be reached or refuses.
     """
-    remote.hold_to_format()
+    marker.look(remote.bucket)
     bucket = remote.bucket
     actor = remote.project.settings.actor
     with lease(bucket, "gc", f"{actor.user or 'somebody'} at {actor.host or 'an unknown machine'}") as still:
@@ -128,7 +128,7 @@ def restore(remote: Remote) -> int:
     Raises:
         RemoteUnavailable: the remote cannot be reached or refuses.
     """
-    remote.hold_to_format()
+    marker.look(remote.bucket)
     names = list(_trash(remote.bucket))
     for name in names:
         _bring_back(remote.bucket, name)
@@ -146,7 +146,7 @@ def forget(remote: Remote, clone: str) -> None:
     Raises:
         UsageError: no registered copy, or several, have such an id.
     """
-    remote.hold_to_format()
+    marker.look(remote.bucket)
     keys = [item.key for item in remote.bucket.list("clones/")]
     found = [key for key in keys if clone and key.startswith(f"clones/{clone}")]
     if len(found) != 1:

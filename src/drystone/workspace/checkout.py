@@ -20,6 +20,7 @@ from drystone.objects.tree import Memory, read_tree, walk
 from drystone.workspace.diff import is_within, not_tracked
 from drystone.workspace.lockfile import LockedPath
 from drystone.workspace.operations import Change
+from drystone.workspace.recording import kept, recorded
 from drystone.workspace.workspace import Workspace
 
 _SHOWN = 5
@@ -104,9 +105,7 @@ def _checkout(
         _refuse_unsaved(todo)
     saved = tuple(Saved(path, name) for plan in todo for path, name in plan.unsaved)
     if not dry_run:
-        for plan, content in zip(todo, contents, strict=True):
-            _carry_out(workspace, plan, content, progress)
-        workspace.operations.record("checkout", files=tuple(_change(plan) for plan in todo))
+        _carry_out(workspace, todo, contents, progress)
     restored = tuple(plan.path for plan in todo)
     return CheckedOut(restored, tuple(name for name in names if name not in restored), saved)
 
@@ -134,8 +133,8 @@ def withdraw(workspace: Workspace, path: str, expected: LockedPath) -> bool:
         # what the store lacks of it, or what changed since, is not lost with it
         if LockedPath.of(workspace.save(path)) != expected:
             return False
-        remove(place)
-        workspace.operations.record("checkout", files=(Change(path, expected, None),))
+        with recorded(workspace, "checkout", files=[Change(path, expected, None)]):
+            remove(place)
         with suppress(OSError):  # the first that holds something else ends it
             for folder in list(place.relative_to(workspace.layout.root).parents)[:-1]:
                 (workspace.layout.root / folder).rmdir()
@@ -237,13 +236,15 @@ def _refuse_unsaved(plans: Sequence[_Plan]) -> None:
     )
 
 
-def _change(plan: _Plan) -> Change:
-    before = LockedPath.of(plan.present) if plan.present else None
-    return Change(plan.path, before, LockedPath.of(plan.wanted))
+def _carry_out(
+    workspace: Workspace, todo: Sequence[_Plan], contents: Sequence[Wanted], progress: Progress | None
+) -> None:
+    """Stores what is there, notes what is to be done, and only then replaces the first file.
 
-
-def _carry_out(workspace: Workspace, plan: _Plan, content: Wanted, progress: Progress | None) -> None:
-    place = workspace.place(plan.path)
-    if plan.present is not None:  # also what was saved when this was planned: it may have changed since
-        workspace.save(plan.path)
-    content.restore(place, known=workspace.stat_index, progress=progress)
+    What is there is looked at once more: it may have changed since this was planned.
+    """
+    changes = [Change(plan.path, kept(workspace, plan.path), LockedPath.of(plan.wanted)) for plan in todo]
+    with recorded(workspace, "checkout", files=changes):
+        for plan, content in zip(todo, contents, strict=True):
+            place = workspace.place(plan.path)
+            content.restore(place, known=workspace.stat_index, progress=progress)
