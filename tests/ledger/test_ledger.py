@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drystone.core.clock import ManualClock
+from drystone.core.errors import Corrupt
 from drystone.core.layout import Layout
 from drystone.ledger import deployments, evidence, facts, lineage, names, runs, traces
 from drystone.ledger.ledger import Ledger
@@ -343,3 +344,15 @@ def test_processes_that_write_at_once_lose_nothing_and_never_share_a_number(tmp_
     with Ledger.open(Layout(tmp_path)) as ledger:
         assert [version.version for version in names.versions(ledger, "model", "m")] == list(range(1, 61))
         assert ledger.problems() == []
+
+
+def test_a_damaged_id_of_the_copy_is_told_with_the_way_out(tmp_path: Path) -> None:
+    with Ledger.open(Layout(tmp_path), ManualClock()) as ledger:
+        before = ledger.clone
+    (tmp_path / ".drystone" / "clone").write_bytes(bytes(range(128, 256)))
+    with Ledger.open(Layout(tmp_path), ManualClock()) as ledger:
+        with pytest.raises(Corrupt, match="this copy's id is damaged") as caught:
+            _ = ledger.clone
+        assert caught.value.hints == (f"remove it: `rm {tmp_path / '.drystone' / 'clone'}`",)
+        (tmp_path / ".drystone" / "clone").unlink()
+        assert ledger.clone != before

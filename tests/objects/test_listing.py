@@ -14,7 +14,6 @@ from drystone.objects.listing import (
     FOLDER,
     LINK,
     STAMP,
-    Listing,
     is_settled,
     listing_of,
     packed,
@@ -33,21 +32,11 @@ tables = st.dictionaries(
 @given(tables, st.lists(names, max_size=10))
 def test_a_listing_answers_like_a_dict(table: dict[bytes, tuple[bytes, bytes]], others: list[bytes]) -> None:
     listing = listing_of(table)
-    assert listing.is_whole()
     assert listing.split() == sorted(table)
     assert listing.known() == table
     for name in [*table, *others]:
         assert listing.find(name) == table.get(name)
     assert listing.find(b"") is None
-
-
-@given(tables, st.sampled_from(["names", "stamps", "objects", "tree"]))
-def test_a_listing_whose_parts_do_not_fit_is_not_whole(
-    table: dict[bytes, tuple[bytes, bytes]], part: str
-) -> None:
-    listing = listing_of(table)
-    longer = getattr(listing, part) + (b"\0more" if table else b"more")
-    assert not listing._replace(**{part: longer}).is_whole()
 
 
 def test_a_stamp_tells_kind_and_numbers(tmp_path: Path) -> None:
@@ -80,4 +69,3 @@ def test_a_stamp_tells_kind_and_numbers(tmp_path: Path) -> None:
 )
 def test_a_file_is_settled_when_its_times_are_past(ctime: int, looked_at: int, settled: bool) -> None:
     assert is_settled((1, 2, 3, 1, ctime), looked_at) is settled
-    assert Listing(b"", b"", b"").is_whole()

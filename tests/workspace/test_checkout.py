@@ -14,6 +14,7 @@ from drystone.objects.intake import store_path
 from drystone.workspace.checkout import Saved, checkout
 from drystone.workspace.lockfile import Lock, LockedPath, write
 from drystone.workspace.operations import Change
+from drystone.workspace.recording import recorded
 from drystone.workspace.status import status
 from drystone.workspace.tracked import add
 from drystone.workspace.undo import undo
@@ -208,7 +209,8 @@ def test_what_the_store_lost_of_what_is_replaced_is_stored_again_first(
         done = checkout(workspace, revision="HEAD~1", force=True)
         assert done.saved == (Saved("data/x", lost),)
     else:
-        workspace.operations.record("checkout", files=(Change("data", None, workspace.lock().paths["data"]),))
+        with recorded(workspace, "checkout", files=[Change("data", None, workspace.lock().paths["data"])]):
+            pass
         undo(workspace, workspace.operations.choose(None))
         assert not (root / "data").exists()
     assert workspace.store.read(lost) == b"two"

@@ -209,3 +209,74 @@ def test_five_thousand_unchanged_files_are_known_at_once(tmp_path: Path, index: 
         assert index.hashed == 0
     index.close()
     assert min(took) < 0.2
+
+
+@pytest.mark.parametrize("column", ["path", "names", "stamps", "objects", "tree", "size", "sum"])
+def test_a_row_with_a_flipped_bit_is_forgotten(index: StatIndex, file: Path, column: str) -> None:
+    below = file.parent / "below"
+    below.mkdir()
+    for number in range(3):
+        (below / str(number)).write_bytes(b"%d" % number)
+    entry = identify_path(file.parent, known=index)
+    index.close()
+    with sqlite3.connect(index._path) as connection:
+        rows = connection.execute(f"SELECT path, {column} FROM folder").fetchall()
+    assert len(rows) >= 2
+    for path, value in rows:
+        places = range(8 * len(value)) if isinstance(value, bytes) else range(40)
+        for place in [*places[:: max(1, len(places) // 12)], places[-1]]:
+            with sqlite3.connect(index._path) as connection:
+                wrong = _flipped(value, place)
+                where = f"UPDATE folder SET {column} = ? WHERE path = ?"
+                connection.execute(where, (wrong, path))
+            connection.close()
+            index = reopened(index)
+            assert identify_path(file.parent, known=index) == entry
+            index = reopened(index)  # what was learnt anew is right as well
+            assert identify_path(file.parent, known=index) == entry
+            assert index.hashed == 0
+            index.close()
+            with sqlite3.connect(index._path) as connection:
+                connection.execute("DELETE FROM folder WHERE path NOT IN (?, ?)", [path for path, _ in rows])
+            connection.close()
+
+
+def _flipped(value: bytes | int, place: int) -> bytes | int:
+    if isinstance(value, int):
+        return value ^ 1 << place
+    changed = bytearray(value)
+    changed[place // 8] ^= 1 << place % 8
+    return bytes(changed)
+
+
+def test_a_row_whose_types_changed_is_forgotten(index: StatIndex, file: Path) -> None:
+    entry = identify_path(file.parent, known=index)
+    index.close()
+    for column in ("names", "stamps", "objects", "tree", "size", "sum"):
+        with sqlite3.connect(index._path) as connection:
+            connection.execute(f"UPDATE folder SET {column} = 'text'")
+        connection.close()
+        index = reopened(index)
+        assert identify_path(file.parent, known=index) == entry
+        index.close()
+
+
+def test_no_flipped_bit_of_the_file_makes_it_tell_what_is_not(index: StatIndex, file: Path) -> None:
+    entry = identify_path(file.parent, known=index)
+    index.close()
+    with sqlite3.connect(index._path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    data = index._path.read_bytes()
+    used = [place for place, byte in enumerate(data) if byte]
+    for place in used[:: max(1, len(used) // 150)]:
+        changed = bytearray(data)
+        changed[place] ^= 1 << place % 8
+        index._path.write_bytes(changed)
+        for suffix in ("-wal", "-shm"):
+            index._path.with_name(index._path.name + suffix).unlink(missing_ok=True)
+        for _ in range(2):
+            index = reopened(index)
+            assert identify_path(file.parent, known=index) == entry
+        assert index.hashed == 0  # it serves again
+        index.close()

@@ -159,3 +159,36 @@ def test_what_is_read_and_written_is_told(workspace: Workspace, root: Path) -> N
     told.clear()
     checkout(workspace, progress=told.append)
     assert (sum(told), len(told) > 2) == (size, True)
+
+
+@pytest.mark.parametrize("before", [None, b"*.log", b"*.log\n"])
+def test_an_add_that_fails_leaves_gitignore_as_it_was(
+    workspace: Workspace, root: Path, before: bytes | None
+) -> None:
+    (root / "sub").mkdir()
+    (root / "sub" / ".gitignore").write_text("*\n!f\n")
+    (root / "sub" / "f").write_text("1\n")
+    if before is not None:
+        (root / ".gitignore").write_bytes(before)
+    with pytest.raises(Conflict, match="`sub/f` cannot be kept out of git"):
+        add(workspace, [root / "sub" / "f"])
+    assert ((root / ".gitignore").read_bytes() if (root / ".gitignore").exists() else None) == before
+    assert workspace.lock().paths == {}
+    assert list(workspace.operations) == []
+
+
+def test_an_add_whose_lock_cannot_be_written_leaves_gitignore_as_it_was(
+    workspace: Workspace, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "f").write_text("1\n")
+    real = Lock.encode
+
+    def full(lock: Lock) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Lock, "encode", full)
+    with pytest.raises(OSError, match="No space"):
+        add(workspace, [root / "f"])
+    monkeypatch.setattr(Lock, "encode", real)
+    assert not (root / ".gitignore").exists()
+    assert list(workspace.operations) == []

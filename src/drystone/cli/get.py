@@ -15,6 +15,7 @@ from drystone.core.ids import short
 if TYPE_CHECKING:
     from drystone.project.contents import Content
     from drystone.project.reading import Reader
+    from drystone.workspace.workspace import Workspace
 
 SUMMARY = "get a file, a folder or rows by reference, from here, a remote or another repository"
 EXAMPLE = "drystone get data:flights@v3 -o flights.parquet"
@@ -56,11 +57,11 @@ def run(arguments: Namespace, context: Context) -> int:
         )
     with _reader(arguments, context) as reader:
         content = reader.find(arguments.reference, under=_under(reader, context))
-        code = (
-            give(arguments, context, reader.file(content))
-            if arguments.rows
-            else _whole(arguments, context, reader, content)
-        )
+        if arguments.rows:
+            with _home(reader, context) as home:
+                code = give(arguments, context, reader.file(content), home)
+        else:
+            code = _whole(arguments, context, reader, content)
         if arguments.verbose and not context.json_mode:
             from drystone.cli.push import tell
 
@@ -110,7 +111,16 @@ def _whole(arguments: Namespace, context: Context, reader: Reader, content: Cont
             )
         else:
             place = _place(arguments, context, entry.name)
-            got = getting.to(origin, entry, place, force=arguments.force, progress=progress, placing=placing)
+            with _home(reader, context) as home:
+                got = getting.to(
+                    origin,
+                    entry,
+                    place,
+                    force=arguments.force,
+                    home=home,
+                    progress=progress,
+                    placing=placing,
+                )
     shown = printable(
         str(got.path.relative_to(context.cwd) if got.path.is_relative_to(context.cwd) else got.path)
     )
@@ -133,6 +143,21 @@ def _whole(arguments: Namespace, context: Context, reader: Reader, content: Cont
             f"stored what was in `{printable(path)}` as {short(name)}: `drystone get {short(name)} -o PATH`"
         )
     return 0
+
+
+@contextmanager
+def _home(reader: Reader, context: Context) -> Iterator[Workspace | None]:
+    """The work tree around the current folder, None if there is none."""
+    from drystone.core.errors import NotARepository
+    from drystone.workspace.workspace import Workspace
+
+    try:
+        project = reader.origin.project if reader.origin.own else context.project()
+    except NotARepository:
+        yield None
+        return
+    with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
+        yield workspace
 
 
 def _place(arguments: Namespace, context: Context, name: str) -> Path:

@@ -79,12 +79,19 @@ def _source(context: Context, remote: str | None) -> Source:
 def _tell(context: Context, imported: Imported, *, dry_run: bool) -> None:
     from drystone.objects.entry import printable
 
-    context.table(
-        [
-            [item.outcome, printable(item.path), f"{item.files:,} files", f"{item.size:,} bytes", item.source]
-            for item in imported.paths
-        ]
-    )
+    if imported.failure is None:
+        context.table(
+            [
+                [
+                    item.outcome,
+                    printable(item.path),
+                    f"{item.files:,} files",
+                    f"{item.size:,} bytes",
+                    item.source,
+                ]
+                for item in imported.paths
+            ]
+        )
     for damaged in imported.damaged:
         end = "a good copy was found elsewhere" if damaged.replaced else "there is no good copy"
         context.note(f"damaged, not used: {damaged.at} (its MD5 is {damaged.found}); {end}")
@@ -92,6 +99,8 @@ def _tell(context: Context, imported: Imported, *, dry_run: bool) -> None:
         context.note(f"stage without recorded outputs, nothing to import: {context.harmless(stage)}")
     for remote in imported.skipped:
         context.note(f"not looked at: {context.harmless(remote)}")
+    if imported.failure is not None:
+        return  # nothing of it was done, so nothing more is to be told or typed
     files = sum(item.files for item in imported.paths)
     size = sum(item.size for item in imported.paths)
     where = f"{imported.fetched:,} of them from remotes" if imported.fetched else "none fetched from a remote"

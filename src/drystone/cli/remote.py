@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from drystone.cli.context import Context
@@ -30,6 +31,8 @@ def run(arguments: Namespace, context: Context) -> int:
     """List, or change `drystone.toml`."""
     from drystone.core.errors import UsageError
     from drystone.project import configuration
+    from drystone.workspace.recording import rewrite
+    from drystone.workspace.workspace import Workspace
 
     project = context.project()
     options = {key: getattr(arguments, key) for key in ("endpoint", "region", "profile")}
@@ -41,13 +44,17 @@ def run(arguments: Namespace, context: Context) -> int:
             f"`drystone remote {arguments.action}` needs a name{' and a URL' * (arguments.action == 'add')}",
             hints=["as in `drystone remote add lab /mnt/lab/project`, `drystone remote remove lab`"],
         )
+    with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
+        write = partial(rewrite, workspace, f"remote {arguments.action}")
+        if arguments.action == "add":
+            given = {"url": arguments.url, **{key: value for key, value in options.items() if value}}
+            configuration.add_remote(project.layout.root, arguments.name, given, write)
+        else:
+            configuration.remove_remote(project.layout.root, arguments.name, write)
     if arguments.action == "add":
-        given = {"url": arguments.url, **{key: value for key, value in options.items() if value}}
-        configuration.add_remote(project.layout.root, arguments.name, given)
         context.out(f"added  {arguments.name}  {arguments.url}")
         context.note(f"commit it with `git add {configuration.FILE}`, send to it with `drystone push`")
     else:
-        configuration.remove_remote(project.layout.root, arguments.name)
         context.out(f"removed  {arguments.name}")
         context.note("what is stored there stays there")
     return 0

@@ -10,10 +10,18 @@ from drystone.cli.context import Context
 
 if TYPE_CHECKING:
     from drystone.project.lazyfile import LazyFile
+    from drystone.workspace.workspace import Workspace
 
 
-def give(arguments: Namespace, context: Context, lazy: LazyFile) -> int:
-    """Give the rows that `--rows` names: to a file, or as CSV or a document to standard output."""
+def give(arguments: Namespace, context: Context, lazy: LazyFile, home: Workspace | None) -> int:
+    """Give the rows that `--rows` names: to a file, or as CSV or a document to standard output.
+
+    Args:
+        arguments: of `get`.
+        context: of this process.
+        lazy: the file.
+        home: the work tree in which a file that is replaced is stored first.
+    """
     from drystone.project.lazyfile import buffered
     from drystone.project.rows import Rows, form_of, parse_range
 
@@ -29,7 +37,7 @@ def give(arguments: Namespace, context: Context, lazy: LazyFile) -> int:
             context.flush()
             rows.write(sys.stdout.buffer, "csv")
         else:
-            done = rows.write_file(place, force=arguments.force)
+            done = rows.write_file(place, force=arguments.force, home=home)
             if context.json_mode:
                 context.json(
                     {"reference": lazy.name, "path": str(place), "total": rows.total, "written": done}

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 
 from drystone.cli.context import Context
 
-SUMMARY = "take back what the last `add`, `checkout`, `pull` or `undo` did"
+SUMMARY = "take back what a verb did to the lock, the settings or files"
 EXAMPLE = "drystone undo"
 
 
@@ -39,11 +39,14 @@ def run(arguments: Namespace, context: Context) -> int:
             done = undo(
                 workspace, operation, force=arguments.force, dry_run=arguments.dry_run, progress=progress
             )
-    lock, files = ([printable(path) for path in paths] for paths in (done.lock, done.files))
+    lock, files, removed = (
+        [printable(path) for path in paths] for paths in (done.lock, done.files, done.removed)
+    )
     if context.json_mode:
         context.json(
             {"operation": operation.id, "verb": operation.verb, "lock": lock, "files": files}
-            | {"dry_run": arguments.dry_run}
+            | {"dry_run": arguments.dry_run, "interrupted": not done.operation.complete}
+            | {"removed": removed}
         )
         return 0
     for path in lock:
@@ -51,7 +54,10 @@ def run(arguments: Namespace, context: Context) -> int:
             f"{'would take back' if arguments.dry_run else 'took back'}  line of {path} in drystone.lock"
         )
     for path in files:
-        context.out(f"{'would put back' if arguments.dry_run else 'put back'}  {path}")
+        now, then = ("removed", "remove") if path in removed else ("put back", "put back")
+        context.out(f"{f'would {then}' if arguments.dry_run else now}  {path}")
+    if not done.operation.complete:
+        context.note(f"`drystone {operation.verb}` was interrupted: some of it may not have been done")
     if not arguments.dry_run:
         context.note(f"undid `drystone {operation.verb}`; undo that with `drystone undo --list` and its id")
     return 0
@@ -74,9 +80,8 @@ def _list(workspace: object, context: Context) -> None:
         paths = dict.fromkeys(printable(change.path) for change in (*one.lock, *one.files))
         first = next(iter(paths), "")
         more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        rows.append(
-            (one.id[:16], to_iso(one.time), one.verb, first + more, "undone" if one.id in undone else "")
-        )
+        state = "undone" if one.id in undone else "" if one.complete else "interrupted"
+        rows.append((one.id[:16], to_iso(one.time), one.verb, first + more, state))
     context.table(rows)
     if not rows:
-        context.note("no verb changed the lock or a tracked file here")
+        context.note("no verb changed the lock, the settings or a file here")

@@ -48,15 +48,6 @@ class Listing(NamedTuple):
     tree: bytes = UNKNOWN
     size: int = 0
 
-    def is_whole(self) -> bool:
-        """Whether the parts fit together, as they must but for a damaged cache."""
-        count = len(self.split())
-        return (len(self.stamps), len(self.objects), len(self.tree)) == (
-            count * STAMP,
-            count * DIGEST,
-            DIGEST,
-        )
-
     def split(self) -> list[bytes]:
         """The names."""
         return self.names.split(b"\0") if self.names else []

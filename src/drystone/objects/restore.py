@@ -53,13 +53,23 @@ def restore(
         NotFound: the store lacks objects.
         Corrupt, WorkFailed, ProjectInvalid: as `Wanted.restore`.
     """
+    whole(store, entry, path).restore(path, known=known, progress=progress)
+
+
+def whole(store: ObjectStore, entry: Entry, path: Path) -> Wanted:
+    """What is needed to restore an entry, all of which the store has.
+
+    Raises:
+        NotFound: the store lacks objects.
+        Corrupt: the list of a directory is damaged.
+    """
     wanted = Wanted(store, entry)
     if missing := wanted.missing:
         raise NotFound(
             f"`{path.name}` cannot be restored: {len(missing)} of its objects are not in the local store",
             at=[str(path / name) for name in missing[:_MISSING_SHOWN]],
         )
-    wanted.restore(path, known=known, progress=progress)
+    return wanted
 
 
 class Wanted:

@@ -11,6 +11,7 @@ from typing import Any
 from drystone.core.errors import Conflict, NotFound, ProjectInvalid, UsageError
 from drystone.core.suggest import similar
 from drystone.objects.atomic import write_atomic
+from drystone.objects.remote.manners import BELONG, is_secret, objection
 
 FILE = "drystone.toml"
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -43,13 +44,17 @@ def remotes(root: Path) -> dict[str, dict[str, str]]:
     Raises:
         ProjectInvalid: the settings cannot be understood.
     """
+    return {name: _remote(name, table) for name, table in _tables(root).items()}
+
+
+def _tables(root: Path) -> dict[str, Any]:
     tables = load(root).get("remotes", {})
     if not isinstance(tables, dict):
         raise ProjectInvalid("`remotes` must be a table of tables", at=FILE, hints=[_how("NAME")])
-    return {name: _remote(name, table) for name, table in tables.items()}
+    return tables
 
 
-def choose(found: Mapping[str, dict[str, str]], name: str | None) -> str:
+def choose(found: Mapping[str, object], name: str | None) -> str:
     """The remote of that name, or the first one.
 
     Raises:
@@ -95,6 +100,17 @@ def _remote(name: str, table: object) -> dict[str, str]:
             )
         if not isinstance(value, str):
             raise ProjectInvalid(f"`{key}` of remote `{name}` must be a text", at=FILE)
+    against = objection(table["url"], table.get("endpoint"))
+    if against and is_secret(against):
+        raise ProjectInvalid(
+            f"the address of remote `{name}` cannot be",
+            at=FILE,
+            because=against,
+            hints=[
+                BELONG,
+                f"take it out with `drystone remote remove {name}`; if it was committed, revoke the key",
+            ],
+        )
     return dict(table)
 
 
@@ -118,14 +134,30 @@ def _toml(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def add_remote(root: Path, name: str, settings: Mapping[str, str]) -> None:
+def add_remote(
+    root: Path, name: str, settings: Mapping[str, str], write: Callable[[Path, bytes], None] = write_atomic
+) -> None:
     """Writes a remote to `drystone.toml`, leaving everything else in it as it is.
+
+    Args:
+        root: of the project.
+        name: of the remote.
+        settings: `url` and the like.
+        write: replaces a file's content.
 
     Raises:
         Conflict: there is one of that name.
-        UsageError: it cannot be called so.
+        UsageError: it cannot be called so, or cannot be there; nothing of its address is repeated.
         ProjectInvalid: the file cannot be understood or written.
     """
+    against = objection(settings["url"], settings.get("endpoint"))
+    if against:
+        places = "give a folder, `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`"
+        raise UsageError(
+            "a remote cannot have that address",
+            because=against,
+            hints=[BELONG if is_secret(against) else places],
+        )
     if name in remotes(root):
         raise Conflict(
             f"a remote named `{name}` exists",
@@ -142,28 +174,28 @@ def add_remote(root: Path, name: str, settings: Mapping[str, str]) -> None:
         tables = document.setdefault("remotes", tomlkit.table(is_super_table=True))
         tables[name] = {**settings}
 
-    _edit(root, change)
+    _edit(root, change, write)
     remotes(root)
 
 
-def remove_remote(root: Path, name: str) -> None:
+def remove_remote(root: Path, name: str, write: Callable[[Path, bytes], None] = write_atomic) -> None:
     """Takes a remote out of `drystone.toml`, leaving everything else in it as it is.
 
     Raises:
         NotFound: there is none of that name.
         ProjectInvalid: the file cannot be understood or written.
     """
-    choose(remotes(root), name)
+    choose(_tables(root), name)  # also one whose address cannot be
 
     def change(document: Any) -> None:
         del document["remotes"][name]
         if not document["remotes"]:
             del document["remotes"]
 
-    _edit(root, change)
+    _edit(root, change, write)
 
 
-def _edit(root: Path, change: Callable[[Any], None]) -> None:
+def _edit(root: Path, change: Callable[[Any], None], write: Callable[[Path, bytes], None]) -> None:
     import tomlkit  # only who changes settings needs what keeps comments where they are
 
     path = root / FILE
@@ -172,4 +204,4 @@ def _edit(root: Path, change: Callable[[Any], None]) -> None:
         path = root / "pyproject.toml"
     document = tomlkit.parse(path.read_text()) if path.exists() else tomlkit.document()
     change(document["tool"]["drystone"] if inside else document)
-    write_atomic(path, tomlkit.dumps(document).encode())
+    write(path, tomlkit.dumps(document).encode())

@@ -15,13 +15,15 @@ from drystone.objects.atomic import explained, staging, sync_directory
 from drystone.objects.entry import Entry, printable
 from drystone.objects.hashing import Progress
 from drystone.objects.intake import identify_path
-from drystone.objects.restore import restore
+from drystone.objects.restore import restore, whole
 from drystone.objects.store import ObjectStore
-from drystone.objects.tree import Memory, walk
 from drystone.project.contents import Content
 from drystone.project.origin import Origin
+from drystone.project.placing import noted, only_there
 from drystone.workspace.checkout import CheckedOut, checkout, selected
 from drystone.workspace.lockfile import LockedPath
+from drystone.workspace.operations import Change
+from drystone.workspace.recording import kept, recorded
 from drystone.workspace.workspace import Workspace
 
 _Done = TypeVar("_Done")
@@ -59,6 +61,15 @@ def stored(origin: Origin, entry: Entry, progress: Progress) -> BinaryIO:
         NotFound, Corrupt, RemoteUnavailable, WorkFailed: as `fetch`.
     """
     return _healing(lambda: fetch(origin, entry, progress).open(entry.object))
+
+
+def copied(origin: Origin, entry: Entry, place: Path) -> None:
+    """Copies a file to a place where nothing is.
+
+    Raises:
+        NotFound, Corrupt, RemoteUnavailable, WorkFailed: as `fetch`.
+    """
+    _healing(lambda: fetch(origin, entry).copy_to(entry.object, place))
 
 
 def to_its_place(
@@ -103,6 +114,7 @@ def to(
     destination: Path,
     *,
     force: bool = False,
+    home: Workspace | None = None,
     progress: Progress,
     placing: Progress,
 ) -> Got:
@@ -112,7 +124,8 @@ def to(
         origin: whose it is.
         entry: what.
         destination: where to.
-        force: replace what is there.
+        force: replace what is there. Within `home` it is stored first.
+        home: the work tree in which `undo` can take it back.
         progress, placing: as for `to_its_place`.
 
     Raises:
@@ -130,25 +143,20 @@ def to(
 
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        done = _healing(lambda: _install(fetch(origin, entry), entry, destination, may, placing))
+        saved = _healing(lambda: _install(fetch(origin, entry), entry, destination, may, home, placing))
     except OSError as error:
         raise explained(error, f"`{printable(destination.name)}` cannot be written", destination) from error
-    return Got(destination, "written" if done else "unchanged", {})
+    return Got(destination, "unchanged" if saved is None else "written", saved or {})
 
 
 def _part(workspace: Workspace, content: Content, force: bool, placing: Progress) -> Got:
     """As `checkout`, for a path inside of a tracked one."""
     assert content.path is not None
     place = workspace.place(content.path)
-    trees = Memory()
-    present = workspace.entry(content.path, trees)
+    present = workspace.entry(content.path)
     if present is not None and LockedPath.of(present) == LockedPath.of(content.entry):
         return Got(place, "unchanged", {})
-    unsaved = {
-        f"{content.path}/{below}".rstrip("/"): file.object
-        for below, file in (walk(trees, present) if present is not None else ())
-        if not workspace.store.has(file.object)
-    }
+    unsaved = only_there(workspace, content.path)
     if unsaved and not force:
         raise Conflict(
             f"`{printable(next(iter(unsaved)))}` has changes that only the work tree holds",
@@ -158,9 +166,10 @@ def _part(workspace: Workspace, content: Content, force: bool, placing: Progress
                 "replace it with `--force`; its content is stored first",
             ],
         )
-    if present is not None:
-        workspace.save(content.path)
-    restore(workspace.store, content.entry, place, known=workspace.stat_index, progress=placing)
+    wanted = whole(workspace.store, content.entry, place)
+    change = Change(content.path, kept(workspace, content.path), LockedPath.of(content.entry))
+    with recorded(workspace, "get", files=[change]):
+        wanted.restore(place, known=workspace.stat_index, progress=placing)
     return Got(place, "written", unsaved)
 
 
@@ -200,13 +209,20 @@ def _healing(work: Callable[[], _Done]) -> _Done:
 
 
 def _install(
-    store: ObjectStore, entry: Entry, destination: Path, may: Callable[[], bool], placing: Progress
-) -> bool:
+    store: ObjectStore,
+    entry: Entry,
+    destination: Path,
+    may: Callable[[], bool],
+    home: Workspace | None,
+    placing: Progress,
+) -> dict[str, str] | None:
     """Makes it beside its place, or in the store where renaming from there is possible, and renames it.
 
     Returns:
-        Whether it was put there: `may` is asked last, while no other `get` puts anything in that folder.
+        What only stood there, and is in the store now; None if it was not put there: `may` is asked last,
+        while no other `get` puts anything in that folder.
     """
+    saved: dict[str, str] = {}
     store.loose.prepare()
     near = store.loose.incoming.stat().st_dev == destination.parent.stat().st_dev
     for folder in (*([store.loose.incoming] if near else []), destination.parent):
@@ -215,15 +231,16 @@ def _install(
             try:
                 with _alone_in(destination.parent):
                     if not may():
-                        return False
-                    _swap(stage, destination)
+                        return None
+                    with noted(home, destination, entry) as saved:
+                        _swap(stage, destination)
             except OSError as error:
                 if error.errno == errno.EXDEV and folder != destination.parent:
                     continue
                 raise
         sync_directory(destination.parent)
         break
-    return True
+    return saved
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from drystone.objects.remote.sending import Sender, Sent, Wanted, index_key, lac
 from drystone.objects.remote.spans import pack_key
 from drystone.objects.tree import read_tree
 from drystone.project import clones, configuration, marker
-from drystone.project.needs import named
+from drystone.project.needs import locked, named
 from drystone.project.project import Project
 from drystone.project.remote_journals import Journals, Opened
 
@@ -134,7 +134,7 @@ class Remote:
         self.bucket.prepare()
         mark, mended = marker.begin(self.bucket, mend=repair)
         self._try_condition(mark)
-        clones.register(self.project, self.bucket)
+        clones.register(self.project, self.bucket, self.folder)
         self.catalogue.refresh(anew=repair)
         self.project.ledger.refresh()
         lost = self.journals.lost() if repair else frozenset()
@@ -172,11 +172,11 @@ class Remote:
         self.catalogue.refresh()
         return self._lacking()
 
-    def pull(self, paths: Sequence[str] | None = None, progress: Progress = lambda _size: None) -> Pulled:
+    def pull(self, wanted: Sequence[Entry] | None = None, progress: Progress = lambda _size: None) -> Pulled:
         """Fetches the journals, and what the lock names and is not here.
 
         Args:
-            paths: tracked paths; None is all.
+            wanted: entries, called by their paths; None is all of the lock.
             progress: is told the size of each object that came.
 
         What it lacks, or has damaged, the other remotes are asked for; for everything, if it cannot be used.
@@ -186,7 +186,7 @@ class Remote:
                 what came is kept.
             WorkFailed: the disk is full.
         """
-        entries = [entry for entry in self.project.lock().entries() if paths is None or entry.name in paths]
+        entries = list(self.project.lock().entries() if wanted is None else wanted)
         opened: Opened | None = None
         got: Fetched | None = None
         bad: dict[str, DrystoneError] = {}
@@ -197,6 +197,7 @@ class Remote:
                 marker.look(remote.bucket)
                 remote.catalogue.refresh()
                 opened = opened or remote.journals.fetch()
+                clones.register_reader(self.project, remote.bucket, remote.folder)
                 more = remote.fetcher(progress).closure(entries)
             except _UNUSABLE as error:
                 bad[name] = error
@@ -276,6 +277,7 @@ class Remote:
             RemoteUnavailable: it cannot be reached or refuses; what came is kept.
         """
         marker.look(self.bucket)
+        clones.register_reader(self.project, self.bucket, self.folder)
         self.catalogue.refresh()
         return self.fetcher().fetch(names).here
 
@@ -305,7 +307,7 @@ class Remote:
 
     def _ever_needed(self) -> list[Entry]:
         """What the lock names, now and at all commits, and what the ledger does. Sizes are not known: 0."""
-        needs = [need for need in clones.needed(self.project) if need.tree is not None]
+        needs = [need for need in (*locked(self.project), *named(self.project)) if need.tree is not None]
         return [Entry(need.by, "tree" if need.tree else "file", need.object, 0) for need in needs]
 
     def _is_all_there(self, sent: dict[str, int]) -> bool:

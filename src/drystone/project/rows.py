@@ -15,6 +15,9 @@ import pyarrow.parquet as pq
 
 from drystone.core.errors import Conflict, UsageError
 from drystone.objects.atomic import explained, sync_directory, temporary
+from drystone.objects.intake import identify_path
+from drystone.project.placing import noted
+from drystone.workspace.workspace import Workspace
 
 _RANGE = re.compile(r"([0-9]{0,18})\.\.([0-9]{0,18})")
 _BATCH = 65_536  # rows
@@ -130,8 +133,10 @@ class Rows:
             ) from error
         return done
 
-    def write_file(self, path: Path, *, force: bool = False) -> int:
+    def write_file(self, path: Path, *, force: bool = False, home: Workspace | None = None) -> int:
         """Writes the rows to a file, as its suffix says; whole or not at all. Gives their number.
+
+        A file that is replaced within the work tree `home` is stored first, and `undo` brings it back.
 
         Raises:
             UsageError: the suffix is neither `.csv` nor `.parquet`, or as `write`.
@@ -148,7 +153,7 @@ class Rows:
                     *([] if path.is_dir() else ["replace it with `--force`"]),
                 ],
             )
-        with _replacing(path) as new:
+        with _replacing(path, home) as new:
             return self.write(str(new), form)
 
     def documents(self) -> list[dict[str, Any]]:
@@ -173,13 +178,14 @@ def form_of(path: Path) -> Literal["csv", "parquet"]:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def _replacing(path: Path, home: Workspace | None) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary(path.parent) as (descriptor, new):
             yield new
             os.fsync(descriptor)
-            new.rename(path)
+            with noted(home, path, identify_path(new)):
+                new.rename(path)
             sync_directory(path.parent)
     except OSError as error:
         raise explained(error, f"`{path.name}` cannot be written", path) from error

@@ -10,14 +10,16 @@ from pathlib import Path
 import msgspec
 
 from drystone.core.errors import Conflict, NotFound
-from drystone.core.ids import short
+from drystone.core.ids import digest_of, short
 from drystone.objects.entry import Entry
 from drystone.objects.hashing import Progress
 from drystone.objects.restore import Wanted, remove
-from drystone.objects.tree import Memory, walk
+from drystone.objects.trash import Trash
+from drystone.objects.tree import Memory, read_tree, walk
 from drystone.workspace.diff import is_within, not_tracked
 from drystone.workspace.lockfile import LockedPath
 from drystone.workspace.operations import Change
+from drystone.workspace.recording import kept, recorded
 from drystone.workspace.workspace import Workspace
 
 _SHOWN = 5
@@ -102,9 +104,7 @@ def _checkout(
         _refuse_unsaved(todo)
     saved = tuple(Saved(path, name) for plan in todo for path, name in plan.unsaved)
     if not dry_run:
-        for plan, content in zip(todo, contents, strict=True):
-            _carry_out(workspace, plan, content, progress)
-        workspace.operations.record("checkout", files=tuple(_change(plan) for plan in todo))
+        _carry_out(workspace, todo, contents, progress)
     restored = tuple(plan.path for plan in todo)
     return CheckedOut(restored, tuple(name for name in names if name not in restored), saved)
 
@@ -132,8 +132,8 @@ def withdraw(workspace: Workspace, path: str, expected: LockedPath) -> bool:
         # what the store lacks of it, or what changed since, is not lost with it
         if LockedPath.of(workspace.save(path)) != expected:
             return False
-        remove(place)
-        workspace.operations.record("checkout", files=(Change(path, expected, None),))
+        with recorded(workspace, "checkout", files=[Change(path, expected, None)]):
+            remove(place)
         with suppress(OSError):  # the first that holds something else ends it
             for folder in list(place.relative_to(workspace.layout.root).parents)[:-1]:
                 (workspace.layout.root / folder).rmdir()
@@ -196,9 +196,25 @@ def _need_objects(workspace: Workspace, plans: Sequence[_Plan]) -> list[Wanted]:
             raise NotFound(
                 f"`{plan.path}` cannot be checked out: `{what}` is not completely in the local store",
                 at=[f"{plan.path}/{name}" for name in missing[:_SHOWN] if name],
-                hints=["make what steps write again with `drystone run`"],
+                hints=_ways_back(workspace, plan.wanted),
             )
     return contents
+
+
+def _ways_back(workspace: Workspace, wanted: Entry) -> list[str]:
+    """How to get what the store lacks of this."""
+    store = workspace.store
+    pending = [wanted]
+    lost = set[bytes]()
+    while pending:
+        entry = pending.pop()
+        if not store.has(entry.object):
+            lost.add(digest_of(entry.object))
+        elif entry.kind == "tree":
+            pending += read_tree(store, entry.object)
+    if any(map(Trash(store).holds, lost)):
+        return ["bring it back from the trash with `drystone gc --restore`"]
+    return ["make what steps write again with `drystone run`"]
 
 
 def _refuse_unsaved(plans: Sequence[_Plan]) -> None:
@@ -217,13 +233,15 @@ def _refuse_unsaved(plans: Sequence[_Plan]) -> None:
     )
 
 
-def _change(plan: _Plan) -> Change:
-    before = LockedPath.of(plan.present) if plan.present else None
-    return Change(plan.path, before, LockedPath.of(plan.wanted))
+def _carry_out(
+    workspace: Workspace, todo: Sequence[_Plan], contents: Sequence[Wanted], progress: Progress | None
+) -> None:
+    """Stores what is there, notes what is to be done, and only then replaces the first file.
 
-
-def _carry_out(workspace: Workspace, plan: _Plan, content: Wanted, progress: Progress | None) -> None:
-    place = workspace.place(plan.path)
-    if plan.present is not None:  # also what was saved when this was planned: it may have changed since
-        workspace.save(plan.path)
-    content.restore(place, known=workspace.stat_index, progress=progress)
+    What is there is looked at once more: it may have changed since this was planned.
+    """
+    changes = [Change(plan.path, kept(workspace, plan.path), LockedPath.of(plan.wanted)) for plan in todo]
+    with recorded(workspace, "checkout", files=changes):
+        for plan, content in zip(todo, contents, strict=True):
+            place = workspace.place(plan.path)
+            content.restore(place, known=workspace.stat_index, progress=progress)

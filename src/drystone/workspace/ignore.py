@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from drystone.core.errors import Conflict
@@ -50,7 +51,7 @@ def keep_out_of_git(git: Git, paths: Iterable[str]) -> list[str]:
     a tracked folder, and vanish with an output folder that a step deletes.
 
     Raises:
-        Conflict: another `.gitignore` insists on a path.
+        Conflict: another `.gitignore` insists on a path; the file is as it was.
         WorkFailed, ProjectInvalid: the file cannot be written.
     """
     wanted = list(paths)
@@ -59,13 +60,13 @@ def keep_out_of_git(git: Git, paths: Iterable[str]) -> list[str]:
     if not added:
         return []
     file = git.root / ".gitignore"
-    old = file.read_bytes() if file.exists() else b""
-    if old and not old.endswith(b"\n"):
-        old += b"\n"
-    new = "".join(pattern_of(path) + "\n" for path in added)
-    write_atomic(file, old + new.encode("utf-8", "surrogateescape"))
+    old = _read(file)
+    begun = old + b"\n" if old and not old.endswith(b"\n") else old or b""
+    lines = "".join(pattern_of(path) + "\n" for path in added)
+    write_atomic(file, begun + lines.encode("utf-8", "surrogateescape"))
     insisted = set(added) - git.is_ignored(added)
     if insisted:
+        _put_back(file, old)
         path = min(insisted)
         raise Conflict(
             f"`{path}` cannot be kept out of git",
@@ -73,3 +74,33 @@ def keep_out_of_git(git: Git, paths: Iterable[str]) -> list[str]:
             hints=[f"see which with `git check-ignore --verbose --no-index {path}`"],
         )
     return added
+
+
+@contextmanager
+def kept_out_of_git(git: Git, paths: Iterable[str]) -> Iterator[list[str]]:
+    """As `keep_out_of_git`; after an error in the `with` block the file is as it was.
+
+    Raises:
+        Conflict, WorkFailed, ProjectInvalid: as `keep_out_of_git`.
+    """
+    file = git.root / ".gitignore"
+    old = _read(file)
+    added = keep_out_of_git(git, paths)
+    new = _read(file)
+    try:
+        yield added
+    except Exception:
+        if added and _read(file) == new:  # nobody else wrote it meanwhile
+            _put_back(file, old)
+        raise
+
+
+def _read(file: Path) -> bytes | None:
+    return file.read_bytes() if file.exists() else None
+
+
+def _put_back(file: Path, old: bytes | None) -> None:
+    if old is None:
+        file.unlink(missing_ok=True)
+    else:
+        write_atomic(file, old)

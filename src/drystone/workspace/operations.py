@@ -6,7 +6,7 @@ holds ids only; garbage collection keeps what the newest ones name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import msgspec
 from drystone.core.clock import Clock
 from drystone.core.errors import NotFound
 from drystone.core.ids import new_id
-from drystone.objects.atomic import explained, write_atomic
+from drystone.objects.atomic import explained, sweep, write_atomic
 from drystone.objects.entry import escape, unescape
 from drystone.workspace.lockfile import LockedPath
 
@@ -43,9 +43,10 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
         verb: which.
         time: when, nanoseconds since the epoch.
         lock: lines of the lock that it changed.
-        files: tracked files and folders that it changed.
+        files: files and folders that it changed.
         ignored: paths for which it wrote a line to `.gitignore`.
         undoes: the operation that this one took back.
+        complete: whether it was done to its end; else it goes on, or its process was killed.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
     files: tuple[Change, ...] = ()
     ignored: tuple[str, ...] = ()
     undoes: str | None = None
+    complete: bool = True
 
 
 class Operations:
@@ -69,33 +71,58 @@ class Operations:
         self._folder = folder
         self._clock = clock
 
-    def record(
+    def begin(
         self,
         verb: str,
         *,
-        lock: tuple[Change, ...] = (),
-        files: tuple[Change, ...] = (),
-        ignored: tuple[str, ...] = (),
+        lock: Sequence[Change] = (),
+        files: Sequence[Change] = (),
+        ignored: Sequence[str] = (),
         undoes: str | None = None,
-    ) -> None:
-        """Remember what was done, if anything was; only the newest 200 are kept.
+    ) -> Operation | None:
+        """Notes, durably, what is about to be done, if it is anything; only the newest 200 are kept.
 
         Raises:
             WorkFailed, ProjectInvalid: it cannot be written.
         """
         lock = tuple(change for change in lock if change.before != change.after)
         if not (lock or files or ignored):
-            return
+            return None
         now = self._clock.now()
-        operation = Operation(new_id(now), verb, now, lock, files, ignored, undoes)
+        operation = Operation(
+            new_id(now), verb, now, lock, tuple(files), tuple(ignored), undoes, complete=False
+        )
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
+            sweep(self._folder)
         except OSError as error:
-            raise explained(error, "what was done cannot be noted", self._folder) from error
-        data = msgspec.json.encode(_respelt(operation, escape))
-        write_atomic(self._folder / f"{operation.id}.json", data)
+            raise explained(error, "what is to be done cannot be noted", self._folder) from error
+        self._write(operation)
         for old in sorted(self._folder.glob("*.json"))[:-_KEPT]:
             old.unlink(missing_ok=True)
+        return operation
+
+    def finish(self, operation: Operation) -> None:
+        """Notes that it was done to its end.
+
+        Raises:
+            WorkFailed, ProjectInvalid: it cannot be written.
+        """
+        self._write(msgspec.structs.replace(operation, complete=True))
+
+    def drop(self, operation: Operation) -> None:
+        """Forgets an operation of which nothing was done."""
+        self._place(operation).unlink(missing_ok=True)
+
+    def again(self, operation: Operation) -> Operation:
+        """As it is noted now: it may have come to its end since it was read."""
+        return next((one for one in self if one.id == operation.id), operation)
+
+    def _write(self, operation: Operation) -> None:
+        write_atomic(self._place(operation), msgspec.json.encode(_respelt(operation, escape)))
+
+    def _place(self, operation: Operation) -> Path:
+        return self._folder / f"{operation.id}.json"
 
     def __iter__(self) -> Iterator[Operation]:
         for path in sorted(self._folder.glob("*.json")):
@@ -104,6 +131,8 @@ class Operations:
 
     def choose(self, text: str | None) -> Operation:
         """The operation whose id begins so; the newest that is not undone yet where no text is given.
+
+        An `undo` is chosen unasked only if it was interrupted.
 
         Raises:
             NotFound: there is none.
@@ -119,9 +148,11 @@ class Operations:
             )
         undone = undone_of(known)
         for operation in reversed(known):
-            if operation.undoes is None and operation.id not in undone:
+            if operation.id not in undone and (operation.undoes is None or not operation.complete):
                 return operation
-        raise NotFound("there is nothing to undo", because="no verb changed the lock or a tracked file here")
+        raise NotFound(
+            "there is nothing to undo", because="no verb changed the lock, the settings or a file here"
+        )
 
 
 def _respelt(operation: Operation, spell: Callable[[str], str]) -> Operation:

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from blake3 import blake3
+
 from drystone.core.clock import Clock, SystemClock
 from drystone.core.errors import Conflict
 from drystone.core.ids import digest_of, name_of
@@ -19,11 +21,12 @@ _ATTEMPTS = 3
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS folder (
     path BLOB PRIMARY KEY, names BLOB NOT NULL, stamps BLOB NOT NULL, objects BLOB NOT NULL,
-    tree BLOB NOT NULL, size INTEGER NOT NULL
+    tree BLOB NOT NULL, size INTEGER NOT NULL, sum BLOB NOT NULL
 )
 """
-_FORMAT = 2
-_COLUMNS = "names, stamps, objects, tree, size"
+_FORMAT = 3
+_COLUMNS = "names, stamps, objects, tree, size, sum"
+_SUM = 16  # bytes of a row's checksum
 _PENDING = 16 << 20  # bytes of listings that are kept before they are written
 
 
@@ -31,7 +34,8 @@ class StatIndex:
     """Listings of folders and object ids of files, looked at again only when they may have changed.
 
     New knowledge is written by `flush` or `close`, in one transaction. A damaged or deleted database
-    is begun anew; one that cannot be written is not written: all in it can be found out again.
+    is begun anew, a row that does not fit its checksum is not known; a database that cannot be written is
+    not written: all in it can be found out again.
 
     Args:
         path: the database. Where its folder is missing nothing is written.
@@ -147,17 +151,17 @@ class StatIndex:
         self._files.clear()
 
     def _write(self) -> None:
-        rows = [(folder, *listing) for folder, listing in self._learnt.items()]
+        rows = [(folder, *listing, _sum(folder, listing)) for folder, listing in self._learnt.items()]
         self._learnt.clear()
         self._pending = 0
         for _ in range(2):  # once more after a damaged database was taken away
             try:
                 with self._open() as connection:
-                    connection.executemany("INSERT OR REPLACE INTO folder VALUES (?,?,?,?,?,?)", rows)
+                    connection.executemany("INSERT OR REPLACE INTO folder VALUES (?,?,?,?,?,?,?)", rows)
                 return
-            except sqlite3.OperationalError:
-                return  # busy, full or read-only: this knowledge is not worth a failure
-            except sqlite3.DatabaseError:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                if not _is_damage(error):
+                    return  # busy, full or read-only: this knowledge is not worth a failure
                 self._discard()
 
     def _read(self, folder: bytes) -> Listing | None:
@@ -165,13 +169,16 @@ class StatIndex:
             return None
         try:
             row = self._open().execute(f"SELECT {_COLUMNS} FROM folder WHERE path = ?", (folder,)).fetchone()
-        except sqlite3.OperationalError:
-            return None  # busy or unreadable: as if nothing were known
-        except sqlite3.DatabaseError:
-            self._discard()
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            if _is_damage(error):
+                self._discard()
+            return None  # else busy or unreadable: as if nothing were known
+        if row is None:
             return None
-        listing = Listing(*row) if row is not None else None
-        return listing if listing is not None and listing.is_whole() else None
+        *fields, found = row
+        listing = Listing(*fields)
+        # SQLite keeps no checksums: a flipped bit would be believed for as long as the folder stands still
+        return listing if _has_types(listing) and _sum(folder, listing) == found else None
 
     def _open(self) -> sqlite3.Connection:
         if self._process != os.getpid():  # forked: the connection is the other's, and must not be closed
@@ -197,3 +204,22 @@ class StatIndex:
         for suffix in ("", "-wal", "-shm", "-journal"):
             with suppress(OSError):
                 self._path.with_name(self._path.name + suffix).unlink()
+
+
+def _is_damage(error: sqlite3.DatabaseError | UnicodeDecodeError) -> bool:
+    """Whether the database must be begun anew: SQLite says so, or no longer knows our table by its names."""
+    if isinstance(error, sqlite3.OperationalError):
+        return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR
+    return True  # a damaged name in a message of SQLite's cannot even be decoded
+
+
+def _has_types(listing: Listing) -> bool:
+    """Whether the fields are what they must be: in SQLite any column may hold anything."""
+    return list(map(type, listing)) == [bytes, bytes, bytes, bytes, int]
+
+
+def _sum(folder: bytes, listing: Listing) -> bytes:
+    """The checksum of a row: of its folder's path and all that is said of it, each with its length."""
+    names, stamps, objects, tree, size = listing
+    lengths = b"%d %d %d %d %d %d " % (*map(len, (folder, names, stamps, objects, tree)), size)
+    return blake3(b"".join((lengths, folder, names, stamps, objects, tree))).digest(length=_SUM)

@@ -12,9 +12,9 @@ from drystone.core.errors import Conflict, UsageError
 from drystone.objects.entry import Entry
 from drystone.objects.hashing import Progress
 from drystone.objects.intake import identify_path, store_path
-from drystone.workspace.ignore import ignore_state, keep_out_of_git
-from drystone.workspace.lockfile import Lock, LockedPath, overlapping, update
-from drystone.workspace.operations import Change
+from drystone.workspace.ignore import ignore_state, kept_out_of_git
+from drystone.workspace.lockfile import Lock, LockedPath, overlapping
+from drystone.workspace.recording import relock
 from drystone.workspace.workspace import Workspace
 
 
@@ -62,8 +62,7 @@ def add(
             name: identify_path(workspace.place(name), known=workspace.stat_index, progress=progress)
             for name in names
         }
-        ignored = set(names) - workspace.git.is_ignored(names)
-        return _told(before, found, ignored)
+        return _told(before, found, set(names) - workspace.git.is_ignored(names))
     ignore_state(workspace.layout.state)
     found = {
         name: store_path(
@@ -71,17 +70,10 @@ def add(
         )
         for name in names
     }
-    ignored = set(keep_out_of_git(workspace.git, names))
-
-    def change(lock: Lock) -> Lock:
-        nonlocal before
-        before = lock
-        return lock.changed(paths={name: LockedPath.of(entry) for name, entry in found.items()})
-
-    update(workspace.layout.lock, workspace.layout.guards, change)
-    changes = [Change(name, before.paths.get(name), LockedPath.of(entry)) for name, entry in found.items()]
-    workspace.operations.record("add", lock=tuple(changes), ignored=tuple(sorted(ignored)))
-    return _told(before, found, ignored)
+    locked = {name: LockedPath.of(entry) for name, entry in found.items()}
+    with kept_out_of_git(workspace.git, names) as ignored:
+        before = relock(workspace, "add", locked, ignored)
+    return _told(before, found, set(ignored))
 
 
 def _told(before: Lock, found: dict[str, Entry], ignored: set[str]) -> tuple[Added, ...]:

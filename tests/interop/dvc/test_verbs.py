@@ -41,10 +41,29 @@ def test_an_import_tells_what_it_took_and_what_to_type_next(repository: Reposito
     )
 
 
+def test_an_import_is_taken_back_with_the_line_that_it_replaced(repository: Repository, say: Say) -> None:
+    repository.track("a.bin", b"one")
+    repository.track("b.bin", b"two")
+    repository.root.joinpath("a.bin").write_bytes(b"ours")
+    assert say("add", "a.bin").code == 0
+    before, ignored = repository.lock(), (repository.root / ".gitignore").read_bytes()
+    assert say("import", "dvc").code == 0
+    assert repository.lock() != before
+    undone = say("undo")
+    assert undone.code == 0, undone.err
+    assert "undid `drystone import dvc`" in undone.err
+    assert repository.lock() == before
+    assert (repository.root / ".gitignore").read_bytes() == ignored
+
+
 def test_what_is_missing_is_an_error_in_both_forms(repository: Repository, say: Say) -> None:
     repository.describe("a.bin", "1" * 32)
-    told = say("import", "dvc")
-    assert told.code == 4
+    repository.track("b.bin", b"whole")
+    for words in (["import", "dvc", "--dry-run"], ["import", "dvc"]):
+        told = say(*words)
+        assert (told.code, told.out) == (4, "")
+        assert "commit it" not in told.err
+    assert not (repository.root / "drystone.lock").exists()
     assert "error: nothing was imported: the content of 1 file is nowhere to be had\n" in told.err
     assert f"  a.bin  md5 {'1' * 32}  not in cache, work tree\n" in told.err
     document = json.loads(say("import", "dvc", "--json").out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
@@ -23,8 +23,9 @@ from drystone.objects.atomic import sweep
 from drystone.objects.entry import printable
 from drystone.objects.hashing import Progress
 from drystone.objects.tree import Memory
-from drystone.workspace.ignore import ignore_state, keep_out_of_git
-from drystone.workspace.lockfile import Lock, LockedPath, overlapping, update
+from drystone.workspace.ignore import ignore_state, kept_out_of_git
+from drystone.workspace.lockfile import Lock, LockedPath, overlapping
+from drystone.workspace.recording import relock
 from drystone.workspace.workspace import Workspace
 
 _SHOWN = 10
@@ -162,8 +163,8 @@ def import_dvc(
     }
     ignored: list[str] = []
     if not dry_run and not lacking and locked:
-        ignored = keep_out_of_git(workspace.git, locked)
-        before = _write(workspace, locked)
+        with kept_out_of_git(workspace.git, locked) as ignored:
+            before = relock(workspace, "import dvc", locked, ignored)
     return Imported(
         prefix.rstrip("/") or ".",
         tuple(_told(prefix, output, gathered.get(output), before) for output in state.outputs),
@@ -228,19 +229,6 @@ def _refuse(prefix: str, outputs: Sequence[Output], in_git: Set[str], lock: Lock
             because="one lies inside the other",
             hints=["remove the line of the one that is in `drystone.lock` already, if that is what is meant"],
         )
-
-
-def _write(workspace: Workspace, locked: Mapping[str, LockedPath]) -> Lock:
-    """Writes the lines; gives the lock as it was."""
-    before = Lock()
-
-    def change(lock: Lock) -> Lock:
-        nonlocal before
-        before = lock
-        return lock.changed(paths=locked)
-
-    update(workspace.layout.lock, workspace.layout.guards, change)
-    return before
 
 
 def _told(prefix: str, output: Output, found: Gathered | None, before: Lock) -> ImportedPath:

@@ -19,12 +19,12 @@ from obstore.store import S3Store, from_url
 
 from drystone.core.errors import ProjectInvalid
 from drystone.objects.remote.bucket import Bucket
+from drystone.objects.remote.manners import BELONG, is_secret, objection
 from drystone.objects.remote.profiles import profile as awsprofile
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig, S3Config, S3Credential
 
-_SCHEMES = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "file")
 _PATIENCE: RetryConfig = {
     "max_retries": 4,
     "retry_timeout": timedelta(seconds=60),
@@ -64,11 +64,9 @@ def open_bucket(address: Address, around: Surroundings) -> Bucket:
     Raises:
         ProjectInvalid: the address cannot be.
     """
+    if against := objection(address.url, address.endpoint):
+        raise _invalid(address, against)
     scheme = urlsplit(address.url).scheme
-    if "://" in address.url and scheme not in _SCHEMES:
-        raise _invalid(address, f"`{scheme}://` is none of the places that are known")
-    if scheme in ("s3", "s3a", "gs", "az", "azure") and "@" in urlsplit(address.url).netloc:
-        raise _invalid(address, "credentials must not stand in it")
     try:
         if scheme in ("s3", "s3a"):
             return Bucket(_s3(address, around), address.name, address.url)
@@ -156,6 +154,9 @@ def _client(address: Address, around: Surroundings, endpoint: str | None = None)
 
 
 def _invalid(address: Address, because: str) -> ProjectInvalid:
+    if is_secret(because):  # not to be repeated, nor is a name that is the address itself
+        named = "" if address.name == address.url else f" `{address.name}`"
+        return ProjectInvalid(f"remote{named} has no usable address", because=because, hints=[BELONG])
     return ProjectInvalid(
         f"remote `{address.name}` has no usable address: `{address.url}`",
         because=because,
