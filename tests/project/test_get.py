@@ -516,3 +516,14 @@ def _get(folder: Path, repository: str) -> subprocess.Popen[bytes]:
 
 def _silent(_size: int) -> None:
     pass
+
+
+def test_an_index_that_is_gone_or_damaged_is_named(base: Path, drystone: Drystone) -> None:
+    indexes = sorted((base / "lab" / "indexes").iterdir())
+    for index in indexes:
+        _flip_all(index.parent, index.name)
+    indexes[0].unlink()
+    found = drystone("get", "data:out/x.txt", "-o", str(base / "x"))
+    assert found.code == 6
+    assert all(f"indexes/{index.name}" in found.err for index in indexes)
+    assert "`drystone push lab --repair`" in found.err

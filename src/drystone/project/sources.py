@@ -8,6 +8,7 @@ say nothing about what the disk gives later.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -25,11 +26,13 @@ from drystone.objects.remote.address import Address
 from drystone.objects.remote.bucket import Traffic
 from drystone.objects.remote.chunks import cut
 from drystone.objects.remote.pieces import Pieces
+from drystone.objects.remote.sending import index_key
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import walk
 from drystone.project.project import Project
 from drystone.project.remotes import Remote
 
+_SHOWN = 5
 #: What makes us turn to the next source.
 Failure = (NotFound, Corrupt, RemoteUnavailable)
 
@@ -280,6 +283,7 @@ class Sources:
     def absent(self, what: str, errors: Sequence[DrystoneError]) -> DrystoneError:
         """The error for what no source could give."""
         asked = [f"`{address.name}`" for address in self._addresses()]
+        errors = [*errors, *self._blind()]
         broken = [error for error in errors if isinstance(error, RemoteUnavailable)]
         damaged = [error for error in errors if isinstance(error, Corrupt)]
         because = list(dict.fromkeys(error.message for error in errors if not isinstance(error, NotFound)))
@@ -307,6 +311,19 @@ class Sources:
             + (f", and not {where}" if asked else ", and no remote is configured"),
             hints=hints,
         )
+
+    def _blind(self) -> Iterator[RemoteUnavailable]:
+        """Remotes that may have what is wanted in a pack of which they have no good index."""
+        for remote in (distant.remote for distant in self._remotes.values()):
+            with suppress(RemoteUnavailable):
+                if names := remote.catalogue.unreadable():
+                    yield RemoteUnavailable(
+                        f"remote `{remote.name}` has damaged indexes, or lacks them",
+                        at=[index_key(name) for name in names[:_SHOWN]],
+                        hints=[
+                            f"make them anew with `drystone push {remote.name} --repair`, where the data is"
+                        ],
+                    )
 
     def _all(self, errors: list[DrystoneError]) -> Iterator[Source]:
         yield from self.local
@@ -376,5 +393,5 @@ def _lies(remote: Remote, name: str) -> RemoteUnavailable:
         f"remote `{remote.name}` gives other bytes for object `{short(name)}` than were sent to it",
         at=remote.bucket.url,
         because="what it gives does not hash to the object's name; nothing of it was used",
-        hints=["send a good copy again from where there is one with `drystone push`"],
+        hints=[f"send a good copy again from where there is one with `drystone push {remote.name} --repair`"],
     )

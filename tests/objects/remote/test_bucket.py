@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -47,6 +51,58 @@ def test_ranges_are_cut_at_the_end_and_empty_beyond_it(bucket: Bucket) -> None:
     assert bucket.get_range("k", 1000, 2000) == b""
     assert bucket.get_range("k", 3, 3) == b""
     assert bucket.get_range("nothing", 0, 5) is None
+
+
+def test_a_part_of_a_large_key_costs_that_part(bucket: Bucket) -> None:
+    data = os.urandom(LARGE)
+    bucket.put("k", data)
+    for start, end in ((5_000_000, 6_000_000), (LARGE - 10, LARGE + 10), (0, 100), (9_000_000, 9_500_000)):
+        assert bucket.get_range("k", start, end) == data[start:end]
+    assert bucket.traffic.received == 1_500_110
+    assert bucket.gives_ranges("k")
+    assert bucket.get_range("k", LARGE, LARGE + 10) == b""
+    assert bucket.get_range("nothing", 0, 10) is None
+
+
+class Whole(BaseHTTPRequestHandler):
+    """Knows nothing of ranges: whatever is asked for, it gives `DATA`."""
+
+    DATA = bytes(range(256)) * 40_000
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.DATA)))
+        self.send_header("Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT")
+        self.send_header("ETag", '"1"')
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        with suppress(ConnectionError):  # it is not read to its end
+            self.wfile.write(self.DATA)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def whole() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Whole) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("span", [(0, 100), (1000, 5000), (7, 100_000_000), (10_239_000, 10_240_010)])
+def test_a_server_that_ignores_ranges_is_read_past_what_is_before(
+    whole: str, tmp_path: Path, span: tuple[int, int]
+) -> None:
+    bucket = s3_bucket(whole, "b", tmp_path)
+    assert bucket.get_range("k", *span) == Whole.DATA[slice(*span)]
+    assert not bucket.gives_ranges("k")
+    assert bucket.get_range("k", *span) == Whole.DATA[slice(*span)]
 
 
 def test_looking_gives_size_and_a_time_of_the_store(bucket: Bucket) -> None:

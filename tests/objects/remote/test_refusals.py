@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import pytest
+from tests.objects.remote.conftest import s3_bucket
+
+from drystone.core.errors import RemoteUnavailable
 from drystone.objects.remote.refusals import refused
 
+RETRIED = "GET http://h/b/k in 5ms, after 4 retries, max_retries: 4, retry_timeout: 60s  - "
 S3 = "Generic S3 error: Error performing PUT http://h/b/k in 1ms - Server returned non-2xx status code: "
 
 
@@ -58,7 +66,22 @@ S3 = "Generic S3 error: Error performing PUT http://h/b/k in 1ms - Server return
             f"{S3}503 Slow Down: ",
             "s3://b",
             "cannot be used",
-            "it has trouble of its own (5xx)",
+            "it answered 503 Slow Down",
+            "run the same command again",
+        ),
+        (
+            f"{RETRIED}Server returned non-2xx status code: 500 Internal Server Error: "
+            "<Error><Code>InternalError</Code><Message>disk 7 timed out</Message></Error>\n\nDebug source: x",
+            "s3://b",
+            "cannot be used",
+            "it answered 500 Internal Server Error: InternalError, disk 7 timed out",
+            "run the same command again",
+        ),
+        (
+            f"{RETRIED}HTTP error: connection closed before message completed",
+            "s3://b",
+            "cannot be used",
+            "the connection was cut",
             "run the same command again",
         ),
         (
@@ -102,3 +125,33 @@ def test_reasons_are_short_and_hints_exact(
     assert error.because == (because,)
     assert error.at == (f"{url}/k",)
     assert hint in error.hints[0]
+
+
+class Troubled(BaseHTTPRequestHandler):
+    """Answers everything with 500."""
+
+    def do_GET(self) -> None:
+        body = b"<Error><Code>InternalError</Code><Message>no disk</Message></Error>"
+        self.send_response(500)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def troubled() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Troubled) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_what_a_server_in_trouble_answers_is_told(troubled: str, tmp_path: Path) -> None:
+    with pytest.raises(RemoteUnavailable) as caught:
+        s3_bucket(troubled, "b", tmp_path).get("drystone.json")
+    assert caught.value.because == ("it answered 500 Internal Server Error: InternalError, no disk",)

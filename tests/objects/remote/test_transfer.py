@@ -39,6 +39,18 @@ def test_what_was_pushed_is_pulled_whatever_it_is(
     assert content(other, root) == FILES
 
 
+def test_a_large_object_comes_once(
+    bucket: Bucket, store: ObjectStore, other: ObjectStore, tmp_path: Path
+) -> None:
+    size = 40 << 20  # more than two windows
+    root = folder_of(store, tmp_path / "data", {"large": noise(size)})
+    push(store, bucket, root)
+    bucket.traffic.received = 0
+    pull(other, bucket, root)
+    assert bucket.traffic.received < 1.01 * size
+    assert content(other, root) == content(store, root)
+
+
 def test_a_second_push_and_a_second_pull_move_nothing(
     bucket: Bucket, store: ObjectStore, other: ObjectStore, tmp_path: Path
 ) -> None:

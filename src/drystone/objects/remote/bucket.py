@@ -19,6 +19,7 @@ from obstore.store import LocalStore
 
 from drystone.core.errors import RemoteUnavailable
 from drystone.objects.atomic import sync_file_system
+from drystone.objects.remote.ranges import asked_plainly
 from drystone.objects.remote.refusals import refused
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Bucket:
         self.url = url
         self.traffic = Traffic()
         self._ranges = None if self._folder is None else True
+        self._plainly: bool | None = None  # whether ranges are given, but not as obstore has it
 
     def prepare(self) -> None:
         """Makes the folder if it is one and only itself is not there yet.
@@ -120,7 +122,7 @@ class Bucket:
         with self._explaining(key):
             self.traffic.note()
             try:
-                data = bytes(obstore.get_range(self._client, key, start=start, end=end))
+                data = self._part(key, start, end)
             except FileNotFoundError:
                 return None
             except BaseError as error:
@@ -129,9 +131,29 @@ class Bucket:
                     return None if size is None else b""
                 if "NotPartial" not in str(error):
                     raise
-                return self._cut_out(key, start, end)
+                if self._plainly is False or (whole := self._plain(key, start, end, size)) is None:
+                    return self._cut_out(key, start, end)
+                data = whole
             self.traffic.note(requests=0, received=len(data))
             return data[: end - start]
+
+    def _part(self, key: str, start: int, end: int) -> bytes:
+        if self._plainly:
+            given = asked_plainly(self._client, key, start, end)
+            if given is not None:
+                return given
+        return bytes(obstore.get_range(self._client, key, start=start, end=end))
+
+    def _plain(self, key: str, start: int, end: int, size: int) -> bytes | None:
+        """The same asked for in another way, if the server has it; None, and never again, if not."""
+        self.traffic.note()
+        given = asked_plainly(self._client, key, start, end)
+        wanted = min(end, size) - start
+        if given is not None and len(given) != wanted:
+            given = None
+        if given is None or wanted < size:  # else it cannot be told whether the range counted
+            self._plainly = given is not None
+        return given
 
     def gives_ranges(self, key: str) -> bool:
         """Whether a part of a key is given alone, tried once; where it is not, few large requests are better.
@@ -148,7 +170,8 @@ class Bucket:
                 except FileNotFoundError:
                     pass
                 except BaseError as error:
-                    self._ranges = "NotPartial" not in str(error)
+                    if "NotPartial" in str(error):
+                        self._ranges = self._plain(key, 0, 1, self.size(key) or 0) is not None
         return self._ranges
 
     def stream(self, key: str) -> Iterator[bytes]:

@@ -39,8 +39,12 @@ _MEANINGS = (
     (r"connection (was )?(closed|reset)|broken pipe|unexpected e", "the connection was cut", _AWAY),
     (r"SendRequest|incomplete|error decoding|end of file|error sending", "the connection was cut", _AWAY),
     (r"\b404\b|not found|No such file", "it is not there", _NOT_THERE),
-    (r"\b50[0-9]\b", "it has trouble of its own (5xx)", _AWAY),
 )  # fmt: skip
+
+_TROUBLE = re.compile(r"status code: (5\d\d\b[^:\n]*):?[ ]?([^\n]*)")
+_SAID = re.compile(r"<(?:Code|Message|title|h1)>([^<]+)")
+_PATIENCE = re.compile(r"retry_timeout: \S+")  # how long obstore would have tried, told with every failure
+_SHOWN = 200
 
 
 def refused(error: Exception, name: str, url: str, key: str) -> RemoteUnavailable:
@@ -62,11 +66,16 @@ def refused(error: Exception, name: str, url: str, key: str) -> RemoteUnavailabl
 
 
 def _meaning(text: str) -> tuple[str, str]:
+    if trouble := _TROUBLE.search(text):
+        status, body = trouble[1].strip(), trouble[2]
+        said = ", ".join(dict.fromkeys(_SAID.findall(body))) or body
+        return f"it answered {status}{': ' if said else ''}{said}"[:_SHOWN].strip(), _AWAY
+    text = _PATIENCE.sub("", text)
     for pattern, words, kind in _MEANINGS:
         if re.search(pattern, text):
             return words, kind
     first = text.strip().splitlines()[0] if text.strip() else "it gives no reason"
-    return first[:200], _OTHER
+    return first[:_SHOWN], _OTHER
 
 
 def _hint(kind: str, url: str) -> str:
