@@ -144,3 +144,20 @@ def test_status_does_not_advise_to_keep_what_a_killed_step_left_half_made(
     assert json.loads(drystone("status", "--json")[1])["begun"] == ["ingest"]
     (attempts / "ingest.json").unlink()
     assert "keep changes with `drystone add PATH`" in drystone("status")[2]
+
+
+def test_two_dashes_end_the_options(drystone: Drystone, root: Path) -> None:
+    (root / "-dash").write_text("1")
+    assert drystone("add", "--", "-dash")[0] == 0
+    (root / "-dash").unlink()
+    assert drystone("checkout", "--", "-dash")[0] == 0
+    assert (root / "-dash").read_text() == "1"
+    (root / "plain").write_text("2")
+    assert drystone("add", "plain", "--", "-dash")[0] == 0
+    assert drystone("checkout", "plain", "--", "-dash")[0] == 0
+    assert drystone("status", "--")[0] == 0
+    assert drystone("undo", "--dry-run", "--")[0] == 0
+    code, _, err = drystone("pull", "--", "-dash")
+    assert (code, "no remote is configured" in err) == (4, True)
+    code, _, err = drystone("status", "--", "--json")
+    assert (code, "--json" in err) == (2, True)
