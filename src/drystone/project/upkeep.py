@@ -135,7 +135,7 @@ Way = Callable[[list[str]], Iterable[str]]
 
 def _unmet(project: Project, has: Callable[[str], bool]) -> tuple[int, dict[str, list[str]]]:
     """How many objects are needed, and by whom those that are not here."""
-    reach = Reach(project.store)
+    reach = Reach(project.store, patient=True)
     lost: dict[str, list[str]] = {}
     for need in needs(project):
         for name, by in reach.follow(need.object, need.by, tree=need.tree):
