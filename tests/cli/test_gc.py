@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,44 @@ def test_what_another_project_needs_is_kept_though_it_stored_nothing(
     assert all(map(store_of(old).has, NEW))
 
 
+def test_what_a_project_needs_that_only_reads_is_kept(old: Path, shared: Path, said: Said, git: Git) -> None:
+    git("add", "drystone.lock")
+    git("commit", "-qm", "data")
+    subprocess.run(["git", "pull", "-q", old, "main"], cwd=shared, check=True)
+    assert call(shared, "checkout").returncode == 0
+    (old / "drystone.lock").unlink()
+    for command in (["rm", "-q", "--cached", "drystone.lock"], ["update-ref", "-d", "refs/heads/main"]):
+        git(*command)
+    git("reflog", "expire", "--expire=now", "--all")
+    age(old)
+    found = gc(said, *NOW, "--yes")
+    assert [Path(user).name for user in found["users"]] == [old.name, shared.name]
+    assert all(map(store_of(old).has, NEW))
+
+
+@pytest.mark.parametrize("loose", [1, 0])
+def test_what_lies_in_the_trash_is_not_to_be_made_again(old: Path, said: Said, loose: int) -> None:
+    lock = (old / "drystone.lock").read_text()
+    if loose:
+        (old / "one").write_bytes(b"1" * 99)
+        assert said("add", "one").code == 0
+        lock = (old / "drystone.lock").read_text()
+    (old / "drystone.lock").unlink()
+    shutil.rmtree(old / ".drystone" / "operations", ignore_errors=True)
+    age(old)
+    gc(said, "--yes")
+    (old / "drystone.lock").write_text(lock)
+    for tracked in ("data/3", "one"):
+        (old / tracked).unlink(missing_ok=True)
+    answer = said("checkout", "one" if loose else "data")
+    assert answer.code == 4
+    assert "hint: bring it back from the trash with `drystone gc --restore`" in answer.err
+    assert "drystone run" not in answer.err
+    assert said("gc", "--restore").code == 0
+    assert said("checkout").code == 0
+    assert (old / "data" / "3").read_bytes() == b"new 3"
+
+
 def test_a_user_that_cannot_be_read_stops_it_and_is_named(old: Path, shared: Path, said: Said) -> None:
     (shared / "mine").write_bytes(b"old 3")
     assert call(shared, "add", "mine").returncode == 0
@@ -318,3 +357,56 @@ def test_a_remote_is_collected_first_told_then_done_and_can_be_had_back(reposito
     assert there() == indexes
     answer = said("gc", "--remote", "labb")
     assert (answer.code, "`lab`" in answer.err) == (4, True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def fill(disk: Path) -> Path:
+    with (disk / "filler").open("wb") as file, suppress(OSError):
+        while True:
+            os.write(file.fileno(), bytes(4096))
+    return disk / "filler"
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_on_a_full_disk_what_needs_no_space_is_done(small_disk: Path, *, mixed: bool) -> None:
+    """Mixed: a pack holds something that is needed as well, which would have to be written anew."""
+    root = small_disk
+    subprocess.run(["git", "init", "-q", "-b", "main", root], check=True)
+    (root / "data").mkdir()
+    for number in range(40):
+        (root / "data" / str(number)).write_bytes(os.urandom(9000))
+    assert call(root, "add", "data").returncode == 0
+    if mixed:
+        (root / "data" / "0").write_bytes(b"new")
+    else:
+        shutil.rmtree(root / "data")
+        (root / "data").write_bytes(b"new")
+    assert call(root, "add", "data").returncode == 0
+    shutil.rmtree(root / ".drystone" / "operations")
+    age(root)
+    before = sum(1 for _ in store_of(root))
+    filler = fill(root)
+    first = call(root, "gc", *NOW, "--yes", "--json")
+    if mixed:
+        assert first.returncode == 1
+        assert "the disk is too full to collect all of the garbage" in first.stdout + first.stderr
+        assert list((root / ".drystone" / "objects" / "incoming").iterdir()) == []
+        assert sum(1 for _ in store_of(root)) == before
+        assert call(root, "fsck").returncode == 0
+        filler.unlink()
+        first = call(root, "gc", *NOW, "--yes", "--json")
+    assert (first.returncode, json.loads(first.stdout)["objects"]) == (0, 2 if mixed else 41)
+    again = call(root, "gc", *NOW, "--yes", "--json")
+    assert json.loads(again.stdout)["emptied"]["size"] > (9000 if mixed else 360_000)
+    (root / "room").write_bytes(bytes(8000))
+    assert call(root, "fsck").returncode == 0

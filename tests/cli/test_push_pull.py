@@ -85,6 +85,37 @@ def test_a_damaged_remote_is_named_and_mended(project: Path, drystone: Drystone,
     assert drystone("pull", cwd=other).returncode == 0
 
 
+def test_an_index_that_is_gone_is_named_and_the_hint_brings_it_back(
+    project: Path, drystone: Drystone, tmp_path: Path
+) -> None:
+    assert drystone("push", cwd=project).returncode == 0
+    indexes = sorted((tmp_path / "lab" / "indexes").iterdir())
+    for index in indexes:
+        index.unlink()
+    other = clone(project, "bob")
+    pulled = drystone("pull", cwd=other)
+    assert pulled.returncode == 6
+    assert "error: remote `lab` has damaged indexes, or lacks them\n" in pulled.stderr
+    assert all(f"indexes/{index.name}" in pulled.stderr for index in indexes)
+    assert "`drystone push lab --repair`" in pulled.stderr
+    assert drystone("push", "lab", "--repair", cwd=project).stdout.startswith("repaired on lab  ")
+    assert drystone("pull", cwd=other).returncode == 0
+
+
+def test_a_remote_that_is_gone_is_warned_of_and_another_one_gives_all(
+    project: Path, drystone: Drystone, tmp_path: Path
+) -> None:
+    assert drystone("remote", "add", "bak", str(tmp_path / "bak"), cwd=project).returncode == 0
+    commit(project)
+    assert drystone("push", "bak", cwd=project).returncode == 0
+    other = clone(project, "bob")
+    pulled = drystone("pull", cwd=other)
+    assert pulled.returncode == 0, pulled.stderr
+    assert "warning: remote `lab` cannot be used; the other remotes were asked\n" in pulled.stderr
+    assert pulled.stdout.startswith("pulled from bak  ")
+    assert (other / "data" / "large").read_bytes() == (project / "data" / "large").read_bytes()
+
+
 def test_what_was_never_pushed_is_named(project: Path, drystone: Drystone) -> None:
     drystone("push", cwd=project)
     (project / "data" / "below" / "new").write_text("new")

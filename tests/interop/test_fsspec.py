@@ -95,6 +95,26 @@ def test_duckdb_reads_versions(project: Path) -> None:
         assert connection.execute(query).fetchall() == [(999,)]
 
 
+@pytest.mark.parametrize("where", ["store", "remote"])
+def test_the_threads_of_duckdb_share_a_file(project: Path, where: str) -> None:
+    """Each seeks and reads, and nothing keeps another's seek from coming between."""
+    rows = 100_000
+    table = pa.table({"id": range(rows), "s": [f"n{number % 5000}" for number in range(rows)]})
+    (project / "data" / "many").mkdir(parents=True)
+    for half in range(2):
+        part = table.slice(half * rows // 2, rows // 2)
+        pq.write_table(part, project / "data" / "many" / f"{half}.parquet", row_group_size=rows // 20)
+    _verb(project, "add", "data/many")
+    if where == "remote":
+        _verb(project, "push")
+        shutil.rmtree(project / ".drystone" / "objects")
+    query = "SELECT count(*), sum(id), count(DISTINCT s) FROM read_parquet('drystone://data:many/*.parquet')"
+    for _ in range(30):
+        with duckdb.connect() as connection:
+            connection.register_filesystem(fsspec.filesystem("drystone"))
+            assert connection.execute(query).fetchall() == [(rows, sum(range(rows)), 5000)]
+
+
 def test_folders_are_listed(project: Path) -> None:
     files = fsspec.filesystem("drystone")
     assert files.ls("", detail=False) == ["data:noise", "data:set", "data"]

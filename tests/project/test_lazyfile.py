@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import subprocess
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,8 +20,9 @@ from drystone.core.ids import digest_of
 from drystone.objects.hashing import hash_bytes
 from drystone.objects.remote.address import Address
 from drystone.project import Project, Settings
-from drystone.project.lazyfile import LazyFile, opened
+from drystone.project.lazyfile import LazyFile, buffered, opened
 from drystone.project.remotes import Remote
+from drystone.project.sharedfile import SharedFile
 from drystone.project.sources import Sources
 from drystone.workspace.lockfile import Lock, LockedPath, write
 
@@ -227,3 +231,66 @@ def test_a_damaged_list_of_pieces_costs_time_only(tmp_path: Path) -> None:
 def test_a_file_of_another_size_than_the_lock_says_is_refused(world: World, lab: Address) -> None:
     with pytest.raises(RemoteUnavailable):
         LazyFile(world.sources(lab), world.name, "x", SIZE + 1)
+
+
+# one file, many threads
+
+
+@pytest.fixture
+def shared(world: World) -> Iterator[SharedFile]:
+    sources = world.sources(Address("lab", str(world.folder / "lab")))
+    with SharedFile(buffered(LazyFile(sources, world.name, "data/x", SIZE))) as file:
+        yield file
+
+
+def test_what_a_thread_sought_it_reads(world: World, shared: SharedFile) -> None:
+    with ThreadPoolExecutor(1) as other:
+        shared.seek(1000)
+        assert other.submit(lambda: (shared.seek(7), shared.read(3))).result()[1] == world.data[7:10]
+        assert shared.tell() == 1000
+        assert shared.read(5) == world.data[1000:1005]
+        assert shared.read(5) == world.data[1005:1010]
+        shared.seek(50)
+        assert other.submit(shared.read, 5).result() == world.data[50:55]  # handed on, as with any file
+        assert shared.read(5) == world.data[55:60]
+        shared.seek(-10, os.SEEK_END)
+        shared.seek(-10, os.SEEK_CUR)
+        assert shared.tell() == SIZE - 20
+        assert shared.read() == world.data[-20:]
+        with pytest.raises(ValueError):
+            shared.seek(-1)
+
+
+def test_threads_that_seek_and_read_at_once(world: World, shared: SharedFile) -> None:
+    def read(seed: int) -> bool:
+        dice = random.Random(seed)
+        for _ in range(300):
+            start, size = dice.randrange(SIZE), dice.randrange(5000)
+            shared.seek(start)
+            if shared.read(size) != world.data[start : start + size]:
+                return False
+        return True
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            assert all(threads.map(read, range(8)))
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_shared_files_have_lines_and_text(world: World) -> None:
+    text = "".join(f"line {number}\n" for number in range(1000)).encode()
+    name = world.maker.store.put_bytes(text)
+    sources = Sources(world.maker, tuple)
+    with SharedFile(buffered(LazyFile(sources, name, "text"))) as file:
+        assert file.readline() == b"line 0\n"
+        assert b"".join(file) == text[len(b"line 0\n") :]
+        file.seek(0)
+        buffer = bytearray(6)
+        assert (file.readinto(buffer), bytes(buffer)) == (6, b"line 0")
+    with pytest.raises(ValueError, match="closed"):
+        file.read(1)
+    with io.TextIOWrapper(SharedFile(buffered(LazyFile(sources, name, "text"))), encoding="ascii") as lines:
+        assert lines.read() == text.decode()

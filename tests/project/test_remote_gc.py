@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.project.conftest import Copy
 
-from drystone.core.errors import Conflict, Corrupt, UsageError
+from drystone.core.errors import Conflict, Corrupt, ProjectInvalid, UsageError
+from drystone.core.ids import digest_of
+from drystone.core.layout import Layout
+from drystone.ledger.ledger import Ledger
+from drystone.objects.remote.spans import pack_key
 from drystone.project import remote_gc
+from drystone.project.project import Project
 from drystone.project.remotes import Remote
 
 NEW = {"kept": b"kept " * 50, "large": os.urandom(3 << 20)}
@@ -80,6 +87,163 @@ def test_what_nobody_needs_goes_to_the_trash_and_after_another_while_for_good(
     assert (pulled(copy, "bob").root / "drystone.lock").exists()
 
 
+def side_branch(ada: Copy, copy: Callable[[str], Copy]) -> Copy:
+    """Bob has pulled a branch of Ada's, who then gave it up; nothing that Ada knows leads to its data."""
+    ada.git("checkout", "-qb", "side")
+    ada.track("data", OLD)
+    ada.commit("side")
+    ada.remote().push()
+    ada.git("push", "-q", "origin", "side")
+    bob = copy("bob")
+    bob.git("checkout", "-q", "side")
+    assert bob.remote().pull().missing == {}
+    ada.git("checkout", "-q", "main")
+    ada.git("branch", "-qD", "side")
+    ada.git("update-ref", "-d", "refs/remotes/origin/side")
+    ada.git("reflog", "expire", "--expire=now", "--all")
+    ada.remote().push()
+    return bob
+
+
+def has_all_there(one: Copy) -> bool:
+    """Whether a copy that has lost all that it stored gets it back."""
+    one.project.close()
+    shutil.rmtree(one.root / ".drystone")
+    afresh = Project(one.root, one.project.settings, one.project.clock)
+    try:
+        return not Remote(afresh).pull().missing
+    finally:
+        afresh.close()
+
+
+@pytest.mark.parametrize("collector", ["ada", "bob"])
+def test_what_a_copy_that_only_pulls_has_checked_out_stays(
+    ada: Copy, folder: Path, copy: Callable[[str], Copy], collector: str
+) -> None:
+    bob = side_branch(ada, copy)
+    age(folder, 20)
+    who = {"ada": ada, "bob": bob}[collector]
+    for _ in range(2):
+        remote_gc.collect(who.remote(), grace=timedelta(0), dry_run=False)
+    assert has_all_there(bob)
+
+
+@pytest.fixture
+def twin(ada: Copy, copy: Callable[[str], Copy]) -> Iterator[Copy]:
+    """Made of Ada's by `cp -a`; has pushed a branch of its own, with data that nobody else has."""
+    ada.project.close()
+    root = ada.root.with_name("twin")
+    subprocess.run(["cp", "-a", ada.root, root], check=True)
+    twin = Copy(Project(root, ada.project.settings, ada.project.clock))
+    twin.git("checkout", "-qb", "exp")
+    twin.track("data", {"experiment": b"exp " * 50})
+    twin.commit("exp")
+    twin.remote().push()
+    yield twin
+    twin.project.close()
+
+
+def test_a_copy_of_a_clone_counts_beside_it(ada: Copy, twin: Copy, folder: Path) -> None:
+    ada.remote().push()
+    age(folder, 20)
+    for _ in range(2):
+        remote_gc.collect(ada.remote(), grace=timedelta(0), dry_run=False)
+    assert len(list((folder / "clones").iterdir())) == 2
+    assert has_all_there(twin)
+
+
+def test_what_another_place_said_under_the_same_id_stays(
+    ada: Copy, folder: Path, copy: Callable[[str], Copy]
+) -> None:
+    """As of two containers made of one image: path and inode are the same."""
+    bob = copy("bob")
+    bob.track("data", {"experiment": b"exp " * 50})
+    bob.commit("exp")
+    bob.remote().push()
+    registered, elsewhere = (folder / "clones" / f"{one.project.ledger.clone}.json" for one in (ada, bob))
+    elsewhere.rename(registered)
+    age(folder, 20)
+    assert remote_gc.collect(ada.remote()).packs == 2
+    for _ in range(2):
+        done = remote_gc.collect(ada.remote(), grace=timedelta(0), dry_run=False)
+    assert len(done.clones) == 2
+    assert registered.stem != ada.project.ledger.clone
+    assert has_all_there(bob)
+
+
+def test_a_clone_that_is_reached_in_two_ways_keeps_its_ids(ada: Copy) -> None:
+    first = ada.project.ledger.clone
+    moved = ada.root.with_name("moved")
+    ada.root.rename(moved)
+    there = Ledger.open(Layout(moved))
+    second = there.clone
+    assert second != first
+    assert there.clone == second
+    moved.rename(ada.root)
+    assert ada.project.ledger.clone == first
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_the_copy_that_collects_counts_though_it_never_registered(
+    ada: Copy, folder: Path, copy: Callable[[str], Copy], *, dry_run: bool
+) -> None:
+    bob = side_branch(ada, copy)
+    (folder / "clones" / f"{bob.project.ledger.clone}.json").unlink()
+    age(folder, 20)
+    done = remote_gc.collect(bob.remote(), dry_run=dry_run)
+    assert done.packs == 0
+    assert set(done.clones) == {ada.project.ledger.clone, bob.project.ledger.clone}
+    assert not done.alone
+
+
+def test_registrations_that_are_lost_cost_the_copy_that_collects_nothing(ada: Copy, folder: Path) -> None:
+    shutil.rmtree(folder / "clones")
+    told = remote_gc.collect(ada.remote())
+    assert (told.packs, told.alone) == (2, True)
+    done = remote_gc.collect(ada.remote(), dry_run=False)
+    assert (done.packs, done.alone) == (2, True)
+    assert (folder / "clones" / f"{ada.project.ledger.clone}.json").exists()
+    assert has_all_there(ada)
+
+
+def test_a_pull_from_where_nothing_may_be_written_says_nothing(
+    ada: Copy, folder: Path, copy: Callable[[str], Copy]
+) -> None:
+    shutil.rmtree(folder / "clones")
+    (folder / "clones").write_text("no folder, so nothing can be written in it")
+    pulled(copy, "bob")
+    assert (folder / "clones").is_file()
+
+
+def test_a_pull_that_has_nothing_new_to_say_writes_nothing(
+    ada: Copy, folder: Path, copy: Callable[[str], Copy]
+) -> None:
+    bob = pulled(copy, "bob")
+    said = folder / "clones" / f"{bob.project.ledger.clone}.json"
+    before = said.stat()
+    bob.remote().pull()
+    assert (said.stat().st_ino, said.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda remote: remote_gc.collect(remote, dry_run=False),
+        remote_gc.collect,
+        remote_gc.restore,
+        lambda remote: remote_gc.forget(remote, "f"),
+    ],
+)
+def test_a_remote_in_a_newer_format_is_not_touched(
+    ada: Copy, folder: Path, verb: Callable[[Remote], object]
+) -> None:
+    (folder / "drystone.json").write_text('{"format": 2}')
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(ProjectInvalid, match="is in format 2, known here is 1"):
+        verb(ada.remote())
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
 def test_what_is_young_stays(ada: Copy, folder: Path) -> None:
     age(folder, -10)
     assert remote_gc.collect(ada.remote(), dry_run=False).packs == 0
@@ -136,8 +300,14 @@ def test_nothing_is_collected_where_a_directory_that_is_needed_is_damaged(
     ada: Copy, folder: Path, copy: Callable[[str], Copy]
 ) -> None:
     bob = copy("bob")
-    for pack in (folder / "packs").rglob("*.pack"):
-        pack.write_bytes(pack.read_bytes().replace(b"# drystone tree 1", b"# drystone tree l"))
+    remote = bob.remote()
+    remote.catalogue.refresh()
+    held = remote.catalogue.find(digest_of(bob.project.lock().paths["data"].object))
+    assert held is not None
+    pack = folder / pack_key(held.pack)
+    data = bytearray(pack.read_bytes())
+    data[held.place.offset + held.place.stored - 1] ^= 1
+    pack.write_bytes(data)
     before = indexes(folder)
     with pytest.raises(Corrupt, match="directories that are needed are damaged"):
         remote_gc.collect(bob.remote(), dry_run=False)

@@ -231,7 +231,7 @@ def test_what_a_directory_there_names_and_is_not_is_sent_by_a_repair(copy: Calla
     )
     _register(ada, entry)
     assert ada.remote().push().objects == 0  # what has the list has all of it, it believes
-    assert ada.remote().push(repair=True).objects == 1
+    assert ada.remote().push(repair=True).repaired == 1
     bob = copy("bob")
     bob.remote().pull_journals()
     assert bob.remote().fetch([entry.object])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from drystone.core.errors import NotFound
-from drystone.workspace.diff import FileChange, diff
+from drystone.workspace.diff import FileChange, compare, diff, locked_side
 from drystone.workspace.tracked import add
 from drystone.workspace.workspace import Workspace
 
@@ -101,12 +101,18 @@ def test_a_changed_bit_or_kind_is_a_modification(workspace: Workspace, data: Pat
     assert (link.change, link.new.kind) == ("modified", "link")
 
 
-def test_a_folder_whose_list_is_not_here_differs_as_a_whole(workspace: Workspace, data: Path) -> None:
+def test_a_folder_whose_list_is_not_here_differs_as_a_whole_or_is_an_error(
+    workspace: Workspace, data: Path
+) -> None:
     first = workspace.lock("HEAD~1").paths["data/raw"]
     workspace.store.loose.path(first.object).unlink()
-    assert brief(diff(workspace, "HEAD~1", "HEAD", only=["data/raw"])) == [
+    old, new = locked_side(workspace, "HEAD~1"), locked_side(workspace, "HEAD")
+    assert brief(compare(old, new, ["data/raw"], coarsely=True)) == [
         ("data/raw", "modified", first.size, 2 + 3 + 1)
     ]
+    for only in ([], ["data"], ["data/raw"], ["data/raw/a"]):
+        with pytest.raises(NotFound, match="`data/raw`"):
+            diff(workspace, "HEAD~1", "HEAD", only=only)
 
 
 def test_an_empty_folder_that_came_or_went_is_told(workspace: Workspace, data: Path) -> None:

@@ -41,6 +41,7 @@ def run(arguments: Namespace, context: Context) -> int:
     """Compare two sides."""
     from drystone.cli import sides
     from drystone.project import compare, review
+    from drystone.project.origin import here
 
     project = context.project()
     old, new, paths = sides.read(arguments.words, arguments.command or (), project, context)
@@ -49,13 +50,14 @@ def run(arguments: Namespace, context: Context) -> int:
             context.json({"params": [], "metrics": [], "files": [], "tables": []})
         context.note("there is no commit yet to compare with")
         return 0
-    files = review.changed_files(project, old, new, paths)
+    origin = here(project)
+    files = review.changed_files(origin, old, new, paths)
     found = compare.compare(project, old, new) if not paths else compare.Comparison(old, new, [], [])
     tables = review.tables(files)
     wanted = bool(paths or arguments.key or arguments.rows or old.version)
     key = arguments.key.split(",") if arguments.key else []
     reviewed = review.reviews(
-        project,
+        origin,
         tables if wanted else [],
         in_work_tree=new.revision == compare.WORKSPACE,
         key=key,
@@ -64,19 +66,25 @@ def run(arguments: Namespace, context: Context) -> int:
     if arguments.json:
         from drystone.cli import tables as printed
 
-        documents = [printed.document(each) for each in reviewed]
+        told = list(reviewed)
+        documents = [printed.document(each) for each in told]
         context.json(
             {"params": found.params, "metrics": found.metrics, "files": document(files), "tables": documents}
         )
-        return 0
+        return _exit(told)
     _values(context, "params", found.params, old, new)
     _values(context, "metrics", found.metrics, old, new)
-    _print_files(files, reviewed, context)
+    code = _print_files(files, reviewed, context)
     if not (found.params or found.metrics or files):
         context.note(f"no difference between `{old.label}` and `{new.label}`")
     elif tables and not wanted:
         context.note(f"rows and columns that changed: `drystone diff -- {tables[0].path}`")
-    return 0
+    return code
+
+
+def _exit(told: Iterable[TableReview]) -> int:
+    """The exit code of the first table that could not be compared, or 0."""
+    return next((each.problem.exit for each in told if each.problem is not None), 0)
 
 
 def _count(text: str) -> int:
@@ -85,14 +93,17 @@ def _count(text: str) -> int:
     return min(int(text), 1000)
 
 
-def _print_files(files: list[FileChange], reviewed: Iterable[TableReview], context: Context) -> None:
+def _print_files(files: list[FileChange], reviewed: Iterable[TableReview], context: Context) -> int:
     from drystone.cli import tables
 
+    told = []
     if files:
         context.out(context.style("files", "bold"))
         render_files(files, context)
     for each in reviewed:
         tables.render(each, context)
+        told.append(each)
+    return _exit(told)
 
 
 def _values(context: Context, title: str, changes: list[Change], old: Side, new: Side) -> None:

@@ -45,7 +45,12 @@ def run(arguments: Namespace, context: Context, age: float) -> int:
 
 def _print(done: RemoteCollected, context: Context) -> None:
     would = "" if done.done else "would go "
-    context.out(f"{len(done.clones)} copies of the project push to {done.remote}")
+    context.out(f"{len(done.clones)} copies of the project use {done.remote}")
+    if done.alone:
+        context.note(
+            f"no copy but this one is registered on {done.remote}: what only others need does not count. "
+            "Others register by `drystone push` or `drystone pull`"
+        )
     context.out(f"{done.packs:,} packs, {done.size:,} bytes: {would}to the trash")
     if done.rewritten:
         context.out(f"{done.rewritten:,} packs, half or more of them garbage: {would}into new packs")

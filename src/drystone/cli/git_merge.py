@@ -11,6 +11,7 @@ from drystone.core.errors import DrystoneError, NotFound, UsageError
 from drystone.core.ids import short
 
 if TYPE_CHECKING:
+    from drystone.project import Project
     from drystone.workspace.lockfile import LockedPath
     from drystone.workspace.lockmerge import LockMerge
     from drystone.workspace.markers import Side
@@ -42,13 +43,16 @@ def run(arguments: Namespace, context: Context) -> int:
 
 
 def _drive(words: list[str], context: Context) -> int:
+    from drystone.project.origin import here
     from drystone.workspace.lockfile import replace
     from drystone.workspace.lockmerge import merge_locks
 
     base, ours, theirs = (context.cwd / word for word in words[:3])
     project = context.project()
+    sources = here(project).sources  # of what was made elsewhere not even the lists need be here
     try:
-        merged = merge_locks(project.store, *(path.read_bytes() for path in (base, ours, theirs)))
+        before, mine, other = (path.read_bytes() for path in (base, ours, theirs))
+        merged = merge_locks(project.store, before, mine, other, sources)
     except DrystoneError as error:
         context.error(error)
         context.note("drystone.lock is merged line by line, as git does it")
@@ -58,7 +62,7 @@ def _drive(words: list[str], context: Context) -> int:
     if context.json_mode:
         context.json(_document(merged))
     else:
-        _tell(merged, context)
+        _tell(merged, [path for path in merged.directories if not _is_here(project, merged, path)], context)
     return 1 if merged.conflicts else 0
 
 
@@ -67,11 +71,24 @@ def _document(merged: LockMerge) -> dict[str, object]:
     return {**document, "problems": [problem.as_dict() for problem in merged.problems]}
 
 
-def _tell(merged: LockMerge, context: Context) -> None:
+def _is_here(project: Project, merged: LockMerge, path: str) -> bool:
+    """Whether the store has all files of a merged directory."""
+    from drystone.objects.tree import walk
+    from drystone.workspace.markers import side
+
+    entry = side(merged.data, "ours").paths[path].entry(path)
+    try:
+        return all(project.store.has(file.object) for _, file in walk(project.store, entry))
+    except DrystoneError:  # nor the list of one below it
+        return False
+
+
+def _tell(merged: LockMerge, distant: list[str], context: Context) -> None:
     from drystone.objects.entry import printable
 
     for path in merged.directories:
-        context.note(f"merged the directory `{printable(path)}`; `drystone checkout` brings its files")
+        verb = "pull" if path in distant else "checkout"
+        context.note(f"merged the directory `{printable(path)}`; `drystone {verb}` brings its files")
     for step in merged.dropped:
         context.note(f"step `{printable(step)}` ran differently on both sides: `drystone run` decides anew")
     for path in merged.remade:
@@ -82,9 +99,12 @@ def _tell(merged: LockMerge, context: Context) -> None:
         sides = f"ours {_side(clash.ours)}, theirs {_side(clash.theirs)}"
         context.note(f"CONFLICT in `{printable(clash.path)}`: {sides}")
     if merged.conflicts:
+        paths = "path stands" if len(merged.conflicts) == 1 else "paths stand"
+        context.note(f"in drystone.lock, {len(merged.conflicts)} tracked {paths} between conflict markers")
+        for path in merged.partly:
+            context.note(f"of `{printable(path)}` either line has all that merges")
         context.note(
-            f"in drystone.lock, {len(merged.conflicts)} tracked paths stand between conflict markers; either"
-            " line has all that merges\nhint: keep one with `drystone git-merge --ours [PATH]` (or"
+            "hint: keep one with `drystone git-merge --ours [PATH]` (or"
             " `--theirs`), then `git add drystone.lock`"
         )
 

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 from drystone.cli.context import Context
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from drystone.objects.entry import Entry
     from drystone.project.remotes import Pulled
+    from drystone.workspace.workspace import Workspace
 
 SUMMARY = "fetch tracked data and models and the record of runs from a remote, and check them out"
 EXAMPLE = "drystone pull data/flights.parquet"
@@ -30,35 +34,60 @@ def run(arguments: Namespace, context: Context) -> int:
     from drystone.cli.push import tell, vars_of
     from drystone.objects.entry import printable
     from drystone.project.remotes import Remote
-    from drystone.workspace.checkout import CheckedOut, checkout, selected
+    from drystone.workspace.checkout import CheckedOut, checkout
     from drystone.workspace.workspace import Workspace
 
     project = context.project()
     paths = [context.cwd / path for path in arguments.paths]
     with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
-        names = selected(workspace, paths, workspace.lock().paths)
+        wanted, conflicts = _wanted(workspace, paths)
         remote = Remote(project, arguments.remote)
         with bar(context, f"pulling from {remote.name}") as progress:
-            done = remote.pull(names if paths else None, progress)
+            done = remote.pull(wanted, progress)
         if arguments.verbose and not context.json_mode:
             tell(done.traffic, context)
         _raise_if_lacking(done)
         here = CheckedOut((), (), ())
-        if not arguments.fetch_only:
+        if not arguments.fetch_only and not conflicts:
             with bar(context, "checking out") as progress:
                 here = checkout(workspace, paths, progress=progress)
     restored = [printable(path) for path in here.restored]
     if context.json_mode:
-        context.json({**done._asdict(), "traffic": vars_of(done.traffic), "restored": restored})
+        more = {"traffic": vars_of(done.traffic), "restored": restored, "conflicts": conflicts}
+        context.json({**done._asdict(), **more})
         _raise_if_unrecorded(done)
         return 0
-    if done.others:
+    if done.unusable:
+        context.note(f"warning: {done.unusable}; the other remotes were asked")
+    elif done.others:
         context.note(f"some of it came from {', '.join(done.others)}: {done.remote} has no good copy")
-    context.out(f"pulled from {done.remote}  {done.objects:,} objects  {done.journals:,} journals")
+    source = ", ".join(done.others) or "the other remotes" if done.unusable else done.remote
+    context.out(f"pulled from {source}  {done.objects:,} objects  {done.journals:,} journals")
     for path in restored:
         context.out(f"restored  {path}")
+    if conflicts:
+        context.note(
+            "`drystone.lock` has unresolved merge conflicts: what both sides need is here, the work tree is"
+            " as it was\nhint: merge again with `git checkout --merge drystone.lock`, or keep one side with"
+            " `drystone git-merge --ours` (or `--theirs`)"
+        )
     _raise_if_unrecorded(done)
     return 0
+
+
+def _wanted(workspace: Workspace, paths: list[Path]) -> tuple[list[Entry], bool]:
+    """What to fetch, and whether the lock has conflicts: then it is what both its sides need."""
+    from drystone.workspace.checkout import selected
+    from drystone.workspace.lockfile import read_bytes
+    from drystone.workspace.markers import has_conflicts, side
+
+    data = read_bytes(workspace.layout.lock)
+    conflicts = data is not None and has_conflicts(data)
+    locks = [side(data, "ours"), side(data, "theirs")] if data and conflicts else [workspace.lock()]
+    known = {path: locked for lock in locks for path, locked in lock.paths.items()}
+    names = selected(workspace, paths, known)
+    entries = dict.fromkeys(entry for lock in locks for entry in lock.entries())
+    return [entry for entry in entries if not paths or entry.name in names], conflicts
 
 
 def _raise_if_lacking(done: Pulled) -> None:
@@ -70,6 +99,13 @@ def _raise_if_lacking(done: Pulled) -> None:
         shown = [printable(path) for path in list(paths.values())[:_SHOWN]]
         return [*shown, *(["..."] if len(paths) > _SHOWN else [])]
 
+    if done.indexes:
+        raise RemoteUnavailable(
+            f"remote `{done.remote}` has damaged indexes, or lacks them",
+            at=list(done.indexes[:_SHOWN]),
+            because=f"what they tell of cannot be found, of {', '.join(some(done.missing | done.damaged))}",
+            hints=[f"make them anew from where the data is with `drystone push {done.remote} --repair`"],
+        )
     if done.damaged:
         raise RemoteUnavailable(
             f"remote `{done.remote}` gives other bytes than were sent to it",
@@ -98,7 +134,7 @@ def _raise_if_unrecorded(done: Pulled) -> None:
             at=[f"journals/{name}" for name in done.parcels[:_SHOWN]],
             because="it is not what its name says; everything else was fetched",
             hints=[
-                "remove it there, remove `.drystone/remotes` where the runs were made, and push from there "
-                f"with `drystone push {done.remote}`"
+                f"send it again from where the runs were made with `drystone push {done.remote} --repair`",
+                "if that does not help, what it told is told nowhere else: remove it there",
             ],
         )

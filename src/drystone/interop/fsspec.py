@@ -28,6 +28,7 @@ from drystone.project.contents import Content, at
 from drystone.project.lazyfile import buffered
 from drystone.project.reading import Reader
 from drystone.project.settings import Settings
+from drystone.project.sharedfile import SharedFile
 
 _TYPES = {"file": "file", "tree": "directory", "link": "link"}
 
@@ -107,11 +108,11 @@ class DrystoneFileSystem(AbstractFileSystem, metaclass=_Standing):  # type: igno
 
     created = modified
 
-    def _open(self, path: str, mode: str = "rb", **_: Any) -> io.BufferedReader:
+    def _open(self, path: str, mode: str = "rb", **_: Any) -> SharedFile:
         if mode != "rb":
             self._refuse(path)
         with _as_files(path):
-            return buffered(self._reader.file(self._find(self._strip_protocol(path))))
+            return SharedFile(buffered(self._reader.file(self._find(self._strip_protocol(path)))))
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
         """Bytes of a file from `start` up to `end`; negative ones count from its end."""

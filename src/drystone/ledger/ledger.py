@@ -13,12 +13,11 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from drystone.core.clock import Clock, SystemClock
-from drystone.core.errors import Corrupt
-from drystone.core.ids import is_run_id, new_id
 from drystone.core.layout import Layout
 from drystone.ledger import facts
 from drystone.ledger.folder import SUFFIX
 from drystone.ledger.guards import guard, prepare_state
+from drystone.ledger.identity import clone_id
 from drystone.ledger.index import Index
 from drystone.ledger.journal import SHARED, JournalWriter, is_being_written
 
@@ -97,7 +96,7 @@ class Ledger:
 
     def record(self, *records: facts.Fact) -> None:
         """Add facts that belong to no running journal. They are on the disk and readable on return."""
-        name = f"{SHARED}{self._clone_id()}{SUFFIX}"
+        name = f"{SHARED}{self.clone}{SUFFIX}"
         rows = self._index.query("SELECT end FROM journal WHERE file = ?", (name,))
         writer = JournalWriter(self.layout.journals / name, wait=True, verified=rows[0][0] if rows else 0)
         try:
@@ -194,7 +193,11 @@ class Ledger:
     @property
     def clone(self) -> str:
         """The id of this copy of the project, 32 hex digits; made at the first question."""
-        return self._clone_id()
+        return clone_id(self.layout, self.clock)
+
+    def change_clone(self) -> None:
+        """Give this copy another id: somebody else has this one as well."""
+        clone_id(self.layout, self.clock, other_than=self.clone)
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -204,19 +207,3 @@ class Ledger:
         started = facts.decode(blob)
         host = started.host if isinstance(started, facts.RunStarted) else None
         return host not in (None, os.uname().nodename) or is_being_written(self.layout.journals / file)
-
-    def _clone_id(self) -> str:
-        """Id of this copy of the project, made once; it keeps journals of two clones apart."""
-        prepare_state(self.layout)
-        path = self.layout.state / "clone"
-        for _ in range(2):
-            with contextlib.suppress(FileNotFoundError):
-                text = path.read_text(errors="replace").strip()
-                if is_run_id(text):
-                    return text
-            temporary = path.with_name(f"clone.{os.getpid()}")
-            temporary.write_text(new_id(self.clock.now()) + "\n")
-            with contextlib.suppress(FileExistsError):
-                os.link(temporary, path)  # whoever comes first wins
-            temporary.unlink()
-        raise Corrupt("this copy's id is damaged", at=str(path), hints=[f"remove it: `rm {path}`"])

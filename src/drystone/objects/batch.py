@@ -21,6 +21,7 @@ from drystone.objects.pack import RAW, ZSTD
 from drystone.objects.packs import FULL, PackFile, Packs, publish
 
 _OPEN_FILES = 64  # large files that wait for the disk together
+_WAITED_FOR = 64 << 20  # bytes; the disk writes smaller files faster when there are many at once
 _FEW = 16  # fewer small objects than that become files: packs of one or two would only be many
 
 
@@ -171,7 +172,8 @@ class Batch:
             self._failpoint("created")
             copy_content(source, descriptor)
             # the copy is hashed, not the file: what gets the name is what was hashed
-            name, _ = hash_descriptor(descriptor, progress)
+            with _being_written(descriptor, size_in(before)):
+                name, _ = hash_descriptor(descriptor, progress)
             self._failpoint("written")
             if packed(os.fstat(source)) != before:
                 return None
@@ -262,3 +264,17 @@ class Batch:
         if self._writer is not None:
             self._writer.discard()
             self._writer = None
+
+
+@contextmanager
+def _being_written(descriptor: int, size: int) -> Iterator[None]:
+    """Has the disk write a large file meanwhile. Raises OSError if that fails: the next fsync would not."""
+    if size < _WAITED_FOR:
+        yield
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(os.fdatasync, descriptor)
+        yield
+        written.result()

@@ -11,13 +11,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from drystone.core.errors import WorkFailed
 from drystone.core.ids import digest_of, name_of
 from drystone.objects.atomic import sync_directory
 from drystone.objects.compress import Squeezer
 from drystone.objects.hashing import SMALL, hash_bytes
 from drystone.objects.inspection import good_entries
 from drystone.objects.pack import HEADER, RAW, ZSTD, Place
-from drystone.objects.packs import DAMAGED_SUFFIX, FULL, INDEX_SUFFIX, Pack, PackFile, decoded, publish
+from drystone.objects.packs import (
+    DAMAGED_SUFFIX,
+    FULL,
+    INDEX_SUFFIX,
+    PACK_SUFFIX,
+    Pack,
+    PackFile,
+    decoded,
+    publish,
+)
 from drystone.objects.reach import TREE, Reach
 from drystone.objects.store import ObjectStore
 
@@ -135,8 +145,11 @@ def carry_out(
     trash: Path,
     before: int,
     again: Callable[[], tuple[Reach, frozenset[str]]],
-) -> int:
-    """Moves garbage to the trash and tidies up; gives the number of files moved or removed.
+) -> bool:
+    """Moves garbage to the trash and tidies up; gives whether the disk had room for the new packs.
+
+    Without them the packs to be written anew stay as they are, with all that they lead to; what else is
+    garbage is moved, which takes no space.
 
     Args:
         store: where.
@@ -148,37 +161,49 @@ def carry_out(
     Raises:
         OSError: it cannot be written; what was reached is where it was.
     """
-    with store.writing():
-        fresh = _Fresh(store, trash)
-        done = [path for path, dead in todo.rewritten.items() if fresh.take(path, dead)]
-        files = [digest for digest in todo.packed if fresh.take_file(digest)]
-        fresh.close()
-        # What was written may be byte for byte a pack that was here: that one stays.
-        done = [path for path in done if path not in fresh.homes]
+    done: list[Path] = []
+    files: list[bytes] = []
+    fresh = useless = None
+    roomy = True
+    try:
+        if todo.rewritten or todo.packed:
+            with store.writing():
+                fresh = _Fresh(store, trash)
+                done = [path for path, dead in todo.rewritten.items() if fresh.take(path, dead)]
+                files = [digest for digest in todo.packed if fresh.take_file(digest)]
+                fresh.close()
+                # What was written may be byte for byte a pack that was here: that one stays.
+                done = [path for path in done if path not in fresh.homes]
+    except WorkFailed:  # the disk is full
+        done, files, useless, roomy = [], [], fresh, False
     with store.sharing.alone():
+        if useless is not None:
+            useless.abandon()
         store.packs.forget()
         reach, held = again()
         _keep_young(store, reach, before)
         garbage = {**{path: _digests(path) for path in todo.packs}, **todo.rewritten}
         _keep_whole(reach, garbage, {*todo.packs, *done})
-        moved = 0
         for digest in todo.loose:
-            moved += digest not in reach.digests and _discard(store, digest, trash, before)
+            if digest not in reach.digests:
+                _discard(store, digest, trash, before)
         for path, dead in garbage.items():
             if reach.digests.isdisjoint(dead):
-                moved += (
+                if path in todo.packs:
                     _move_pack(store, path, trash)
-                    if path in todo.packs
-                    else path in done and _remove_pack(store, path)
-                )
+                elif path in done:
+                    _remove_pack(store, path)
         store.packs.forget()
-        for digest in files:
-            name = name_of(digest)
-            # whoever was given the path of the file may still read it
-            if name not in held and store.packs.find(digest) is not None:
-                store.loose.path(name).unlink(missing_ok=True)
-                moved += 1
-    return moved
+        _drop_packed(store, files, held)
+    return roomy
+
+
+def _drop_packed(store: ObjectStore, files: list[bytes], held: frozenset[str]) -> None:
+    for digest in files:
+        name = name_of(digest)
+        # whoever was given the path of the file may still read it
+        if name not in held and store.packs.find(digest) is not None:
+            store.loose.path(name).unlink(missing_ok=True)
 
 
 def _keep_whole(reach: Reach, garbage: dict[Path, frozenset[bytes]], able: set[Path]) -> None:
@@ -211,6 +236,7 @@ class _Fresh:
         self._writers: dict[bool, PackFile] = {}
         self._squeezer = Squeezer()
         self._seen: set[bytes] = set()
+        self._before = {*store.packs.folder.glob(f"*{PACK_SUFFIX}")}
         self.homes: set[Path] = set()
         store.loose.prepare()
 
@@ -247,6 +273,21 @@ class _Fresh:
             self._publish(writer, alive=alive)
         self._writers.clear()
 
+    def abandon(self) -> None:
+        """Leaves nothing behind: all that was taken is still where it was. Only while `alone`."""
+        for writer in self._writers.values():
+            writer.discard()
+        self._writers.clear()
+        whole = self.homes - self._before
+        half = {
+            path
+            for folder in self._folders.values()
+            for path in {*folder.glob(f"*{PACK_SUFFIX}")} - self._before
+            if not path.with_suffix(INDEX_SUFFIX).exists()
+        }
+        for path in whole | half:
+            _remove_pack(self._store, path)
+
     def _add(self, digest: bytes, size: int, stored: bytes, encoding: int, *, alive: bool) -> None:
         self._seen.add(digest)
         writer = self._writers.get(alive)
@@ -278,17 +319,15 @@ def _time(path: Path) -> int:
         return 0
 
 
-def _discard(store: ObjectStore, digest: bytes, trash: Path, before: int) -> bool:
+def _discard(store: ObjectStore, digest: bytes, trash: Path, before: int) -> None:
     path = store.loose.path(name_of(digest))
     with suppress(FileNotFoundError):
         if path.stat().st_mtime_ns < before:
             path.rename(trash / digest.hex())
             store.failpoint("moved")
-            return True
-    return False
 
 
-def _move_pack(store: ObjectStore, path: Path, trash: Path) -> bool:
+def _move_pack(store: ObjectStore, path: Path, trash: Path) -> None:
     index = path.with_suffix(INDEX_SUFFIX)
     with suppress(FileNotFoundError, ValueError):
         Pack(path)  # its index may have been damaged since
@@ -296,14 +335,11 @@ def _move_pack(store: ObjectStore, path: Path, trash: Path) -> bool:
         store.failpoint("moved")
         path.rename(trash / path.name)
         sync_directory(path.parent)
-        return True
-    return False
 
 
-def _remove_pack(store: ObjectStore, path: Path) -> bool:
+def _remove_pack(store: ObjectStore, path: Path) -> None:
     path.with_suffix(INDEX_SUFFIX).unlink(missing_ok=True)
     store.failpoint("moved")
     path.with_suffix(DAMAGED_SUFFIX).unlink(missing_ok=True)
     path.unlink(missing_ok=True)
     sync_directory(path.parent)
-    return True

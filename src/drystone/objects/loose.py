@@ -27,6 +27,7 @@ class Loose:
     def __init__(self, root: Path, failpoint: Failpoint) -> None:
         self.root = root
         self.incoming = root / "incoming"
+        self.partial = root / "partial"
         self._failpoint = failpoint
         self._prepared = False
 
@@ -78,11 +79,19 @@ class Loose:
             self._failpoint("written")
             if name is None or holds(name):
                 return name
-            os.fchmod(descriptor, 0o444)
-            os.fsync(descriptor)
-            self._failpoint("synced")
-            self.settle(new, name)
+            self.keep(descriptor, new, name)
             return name
+
+    def keep(self, descriptor: int, new: Path, name: str) -> None:
+        """Give a file of this file system that is written, and still open, its name, durably.
+
+        Raises:
+            OSError: it cannot be.
+        """
+        os.fchmod(descriptor, 0o444)
+        os.fsync(descriptor)
+        self._failpoint("synced")
+        self.settle(new, name)
 
     def publish_bytes(self, name: str, data: bytes) -> None:
         """Keeps `data` in a file of this name, its own, durably.

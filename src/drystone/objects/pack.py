@@ -137,6 +137,7 @@ class PackIndex:
             raise ValueError("its numbers of hashes do not grow")
         self._data = data
         self._view = view
+        self.size = len(data)
 
     def __len__(self) -> int:
         return self._count

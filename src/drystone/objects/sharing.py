@@ -65,7 +65,11 @@ class Sharing:
             return
         with self._guard(fcntl.LOCK_SH) as descriptor:
             self._begin()
-            yield os.pread(descriptor, 40, 0).decode("ascii", "replace")
+            word = os.pread(descriptor, 40, 0)
+            if not word:  # whoever collects on a full disk writes over this, and needs no space for it
+                word = os.urandom(16).hex().encode()
+                os.pwrite(descriptor, word, 0)
+            yield word.decode("ascii", "replace")
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -141,8 +145,22 @@ class Sharing:
             self._write([path for path in known if path != user])
         return True
 
-    def _register(self) -> None:
-        """Notes the way by which this process reaches the store, if it is not the store's own place."""
+    def register_reader(self) -> None:
+        """Notes the way by which a project reaches the store that may never write to it.
+
+        Where nothing may be written nothing is noted; nor where `users` cannot be understood, by which
+        whoever collects is stopped.
+        """
+        if self.root.is_dir():
+            with suppress(OSError, ValueError):
+                self.register()
+
+    def register(self) -> None:
+        """Notes the way by which this process reaches the store, if it is not the store's own place.
+
+        Raises:
+            ValueError, OSError: as `users`; or it cannot be written.
+        """
         here = Path(os.path.abspath(self.root))  # noqa: PTH100  the way, not where it leads
         if Path(os.path.realpath(here)) == here or here in self._registered():
             return
@@ -181,7 +199,7 @@ class Sharing:
         with self._beginning:
             if self._process == os.getpid():
                 return
-            self._register()
+            self.register()
             self._writers.mkdir(exist_ok=True)
             self._name = os.urandom(12).hex()
             path = self._writers / self._name

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +38,17 @@ class Trash:
         folder = self.folder / str(now)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def holds(self, digest: bytes) -> bool:
+        """Whether an object lies in it."""
+        for _, path in self._files():
+            if path.suffix == PACK_SUFFIX:
+                with suppress(OSError, ValueError):
+                    if digest in Pack(path).index:
+                        return True
+            elif path.name == digest.hex():
+                return True
+        return False
 
     def content(self, before: int | None = None) -> Content:
         """What lies in it, or in the folders of collections before a time."""

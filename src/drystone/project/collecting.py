@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from drystone.core.errors import Corrupt, DrystoneError, ProjectInvalid, UsageError
+from drystone.core.errors import Corrupt, DrystoneError, ProjectInvalid, UsageError, WorkFailed
 from drystone.core.ids import name_of, short
 from drystone.objects.collect import Plan, carry_out, plan
 from drystone.objects.packs import TICK
@@ -16,6 +16,8 @@ from drystone.objects.reach import Reach
 from drystone.objects.trash import Content, Trash
 from drystone.project.needs import needs
 from drystone.project.project import Project
+
+_LITTLE = 1 << 16  # bytes that folders and notes take on any file system
 
 
 class Collected(NamedTuple):
@@ -54,11 +56,11 @@ def collect(project: Project, older_than: float, *, dry_run: bool = True) -> Col
     Raises:
         ProjectInvalid: a project that uses the store cannot be read.
         Corrupt: a directory is damaged, so that what it lists cannot be told from garbage.
-        WorkFailed: the disk is full; nothing that is needed was touched.
+        WorkFailed: the disk is too full for all of it; what needs no space was done.
     """
     store, trash, now = project.store, Trash(project.store), project.clock.now()
-    with store.writing():
-        pass  # from now on this project is known to use the store
+    with store.explaining():
+        store.sharing.register()
     before = now - int(older_than * 1e9) - TICK
     living = store.sharing.living()
     limit = before if living.since is None else min(before, living.since)
@@ -67,19 +69,39 @@ def collect(project: Project, older_than: float, *, dry_run: bool = True) -> Col
         todo = plan(store, reach, limit)
         lying, emptied = trash.content(), trash.content(before)
         if not dry_run:
-            _carry_out(project, todo, trash.begin(now), before, limit)
             with store.explaining(), store.sharing.alone():
-                trash.empty(before)
+                trash.empty(before)  # first: what follows may need the space
+            _carry_out(project, todo, trash, now, before, limit)
         return _told(todo, lying, emptied, brought_back, users, done=not dry_run)
 
 
-def _carry_out(project: Project, todo: Plan, folder: Path, before: int, limit: int) -> None:
+def _carry_out(project: Project, todo: Plan, trash: Trash, now: int, before: int, limit: int) -> None:
+    folder, roomy = None, False
     try:
         with project.store.explaining():
-            carry_out(project.store, todo, folder, limit, lambda: _again(project, before))
+            folder = trash.begin(now)
+            roomy = carry_out(project.store, todo, folder, limit, lambda: _again(project, before))
+    except WorkFailed as error:
+        raise _too_full(project, todo) from error
     finally:
-        if not any(folder.iterdir()):
+        if folder is not None and not any(folder.iterdir()):
             folder.rmdir()
+    if not roomy:
+        raise _too_full(project, todo)
+
+
+def _too_full(project: Project, todo: Plan) -> WorkFailed:
+    files = [*todo.rewritten, *map(project.store.loose.path, map(name_of, todo.packed))]
+    room = sum(path.stat().st_size for path in files if path.exists())
+    hints = [f"make room for {max(room, _LITTLE):,} bytes on that disk, and run the same command again"]
+    if Trash(project.store).content().files:
+        hints.append("delete what lies in the trash for good with `drystone gc --yes --older-than 0s`")
+    return WorkFailed(
+        "the disk is too full to collect all of the garbage",
+        at=str(project.store.root),
+        because="what is needed of a pack is written anew before the pack goes; what needs no space was done",
+        hints=hints,
+    )
 
 
 def restore(project: Project) -> int:
@@ -113,7 +135,13 @@ def forget(project: Project, user: Path) -> None:
 
 
 def _told(
-    todo: Plan, lying: Content, emptied: Content, brought_back: int, users: list[Project], *, done: bool
+    todo: Plan,
+    lying: Content,
+    emptied: Content,
+    brought_back: int,
+    users: list[Project],
+    *,
+    done: bool,
 ) -> Collected:
     return Collected(
         todo.objects,

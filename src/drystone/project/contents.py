@@ -185,7 +185,7 @@ def _named(origin: Origin, text: str, kinds: list[AssetKind], rest: str) -> Cont
         if any(names.newest(origin.ledger, kind, candidate) for kind in kinds):
             kind = kinds[0] if len(kinds) == 1 else None
             registered = resolve(origin.ledger, Reference(kind, candidate, version))
-            entry = _entry(origin, registered)
+            entry = of_version(origin, registered)
             return Content(text, _below(origin, text, entry, inner or below))
     return _fail(origin, text, kinds, name)
 
@@ -228,7 +228,12 @@ def _splits(name: str) -> Iterator[tuple[str, str]]:
         yield "/".join(parts[:number]), "/".join(parts[number:])
 
 
-def _entry(origin: Origin, version: VersionRegistered) -> Entry:
+def of_version(origin: Origin, version: VersionRegistered) -> Entry:
+    """What was registered.
+
+    Raises:
+        NotFound, Corrupt, RemoteUnavailable: only its bytes could tell what it is, and they are nowhere.
+    """
     return _of_object(origin, posixpath.basename(version.path), version.object, version.size or None)
 
 

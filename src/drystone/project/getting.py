@@ -63,6 +63,15 @@ def stored(origin: Origin, entry: Entry, progress: Progress) -> BinaryIO:
     return _healing(lambda: fetch(origin, entry, progress).open(entry.object))
 
 
+def copied(origin: Origin, entry: Entry, place: Path) -> None:
+    """Copies a file to a place where nothing is.
+
+    Raises:
+        NotFound, Corrupt, RemoteUnavailable, WorkFailed: as `fetch`.
+    """
+    _healing(lambda: fetch(origin, entry).copy_to(entry.object, place))
+
+
 def to_its_place(
     origin: Origin, content: Content, *, force: bool = False, progress: Progress, placing: Progress
 ) -> Got:

@@ -49,7 +49,7 @@ def needs(project: Project, undo_since: int | None = None) -> Iterator[Need]:
         DrystoneError: git or the ledger cannot be read.
         OSError: a file cannot be read.
     """
-    yield from _locks(project)
+    yield from locked(project)
     yield from of_ledger(project.ledger)
     yield from _damaged_journals(project)
     for pattern in _KEPT:
@@ -80,19 +80,20 @@ def of_lock(data: bytes, suffix: str = "") -> Iterator[Need]:
         yield Need(entry.object, f"{printable(entry.name)}{suffix}", entry.kind == "tree")
 
 
-def _locks(project: Project) -> Iterator[Need]:
+def locked(project: Project) -> Iterator[Need]:
+    """What the locks of all work trees, of git's index and of every commit that git knows a way to need."""
     name = project.layout.lock.name
-    seen: set[str] = set()  # a path that did not change is in every lock
+    seen: set[tuple[str, bool | None]] = set()  # a path that did not change is in every lock
     for top in project.git.work_trees():
         data = read_bytes(top / name)
         if data is not None:
             for need in of_lock(data, "" if top == project.layout.root else f" in {top}"):
-                seen.add(need.object)
+                seen.add((need.object, need.tree))
                 yield need
     for commit, data in project.git.every_version(name):
         for need in of_lock(data, f" at git:{commit[:12]}"):
-            if need.object not in seen:
-                seen.add(need.object)
+            if (need.object, need.tree) not in seen:
+                seen.add((need.object, need.tree))
                 yield need
 
 

@@ -50,7 +50,9 @@ class Project:
 
     @cached_property
     def store(self) -> ObjectStore:
-        return ObjectStore(self.layout.objects)
+        store = ObjectStore(self.layout.objects)
+        store.sharing.register_reader()  # what its lock names is needed, whether or not it ever stores
+        return store
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -1,4 +1,6 @@
-"""Collecting garbage on a remote: packs in which no registered copy of the project needs anything.
+"""Collecting garbage on a remote: packs in which no copy of the project that is known needs anything.
+
+The copy that collects counts with what it needs now, and registers; the others with what they registered.
 
 Nothing is lost to whoever pushes meanwhile. A push registers, then looks at the packs, and looks again at
 its end. Here packs are taken away first, then the registrations are read again, and what a new one needs
@@ -27,7 +29,7 @@ from drystone.objects.remote.lease import lease
 from drystone.objects.remote.sending import Sender, index_key
 from drystone.objects.remote.spans import pack_key, stored_entries
 from drystone.objects.tree import read_tree
-from drystone.project import clones
+from drystone.project import clones, marker
 from drystone.project.remotes import Remote
 
 GRACE = timedelta(days=14)
@@ -40,7 +42,8 @@ class RemoteCollected(NamedTuple):
 
     Attributes:
         remote: its name.
-        clones: ids of the copies of the project whose needs were looked at.
+        clones: ids of the copies of the project whose needs were looked at, this one's among them.
+        alone: whether there are packs, and nobody but this copy is registered.
         packs: number of packs without anything that is needed; `size` their bytes.
         rewritten: number of packs, at least half of them garbage, whose rest goes into new packs.
         sparse: bytes of garbage that stay in packs that hold something that is needed as well.
@@ -51,6 +54,7 @@ class RemoteCollected(NamedTuple):
 
     remote: str
     clones: tuple[str, ...]
+    alone: bool
     packs: int
     size: int
     rewritten: int
@@ -83,20 +87,30 @@ def collect(
     Raises:
         Corrupt: a registration, or the list of a directory that is needed, cannot be read: nothing is
             collected where it is not known what is needed.
+        NotFound: nothing was pushed there yet.
+        ProjectInvalid: the remote is in another format.
         Conflict: somebody else is collecting there.
         RemoteUnavailable: the remote cannot be reached or refuses.
     """
+    marker.look(remote.bucket)
     bucket = remote.bucket
     actor = remote.project.settings.actor
     with lease(bucket, "gc", f"{actor.user or 'somebody'} at {actor.host or 'an unknown machine'}") as still:
-        said, live = _look(remote)
+        if dry_run:
+            own = clones.would_say(remote.project, bucket, remote.folder)
+        else:
+            own = clones.register(remote.project, bucket, remote.folder)
+        said, live = _look(remote, own, instead=dry_run)
+        copies = tuple(dict.fromkeys(one.said.clone for one in said))
+        alone = bool(remote.catalogue.packs) and len({one.key for one in said}) == 1
         now = _now(bucket)
         plan = _planned(remote, live, now - grace, rewrite)
         if not dry_run:
-            _carry_out(remote, plan, said, still)
+            _carry_out(remote, plan, said, own, still)
     return RemoteCollected(
         remote.name,
-        tuple(one.said.clone for one in said),
+        copies,
+        alone,
         len(plan.away),
         sum(plan.away.values()),
         len(plan.rewrite),
@@ -114,6 +128,7 @@ def restore(remote: Remote) -> int:
     Raises:
         RemoteUnavailable: the remote cannot be reached or refuses.
     """
+    marker.look(remote.bucket)
     names = list(_trash(remote.bucket))
     for name in names:
         _bring_back(remote.bucket, name)
@@ -131,19 +146,30 @@ def forget(remote: Remote, clone: str) -> None:
     Raises:
         UsageError: no registered copy, or several, have such an id.
     """
+    marker.look(remote.bucket)
     keys = [item.key for item in remote.bucket.list("clones/")]
     found = [key for key in keys if clone and key.startswith(f"clones/{clone}")]
     if len(found) != 1:
         raise UsageError(
-            f"the id `{clone}` names {len(found) or 'no'} copies that push to remote `{remote.name}`",
+            f"the id `{clone}` names {len(found) or 'no'} copies that use remote `{remote.name}`",
             because=[key.removeprefix("clones/").removesuffix(".json") for key in keys],
         )
     remote.bucket.delete(found)
 
 
-def _look(remote: Remote) -> tuple[list[clones.Registered], frozenset[bytes]]:
-    """All registrations, and the digests of all that they need."""
-    said = list(clones.registered(remote.bucket))
+def _look(
+    remote: Remote, own: clones.Registered, *, instead: bool = False
+) -> tuple[list[clones.Registered], frozenset[bytes]]:
+    """This copy's and all registrations, and the digests of all that they need.
+
+    Args:
+        remote: where.
+        own: what this copy needs.
+        instead: it would take the place of what this copy registered before; else that counts too, as
+            another process may push from here.
+    """
+    there = clones.registered(remote.bucket)
+    said = [own, *(one for one in there if not instead or one.key != own.key)]
     remote.catalogue.refresh()
     trees = {name for one in said for name in one.said.trees}
     # what one copy takes for a file may be a directory to another, which then counts
@@ -246,7 +272,13 @@ def _planned(remote: Remote, live: frozenset[bytes], before: datetime, rewrite: 
     return _Plan(some, away, back, empty, sparse)
 
 
-def _carry_out(remote: Remote, plan: _Plan, said: list[clones.Registered], still: Callable[[], None]) -> None:
+def _carry_out(
+    remote: Remote,
+    plan: _Plan,
+    said: list[clones.Registered],
+    own: clones.Registered,
+    still: Callable[[], None],
+) -> None:
     bucket = remote.bucket
     still()
     for name in plan.back:
@@ -258,7 +290,7 @@ def _carry_out(remote: Remote, plan: _Plan, said: list[clones.Registered], still
             bucket.put(f"trash/{name}.index", data)
             bucket.delete([index_key(name)])
     bucket.settle()
-    again, live = _look(remote)
+    again, live = _look(remote, own)
     if {one.key: one.data for one in again} != {one.key: one.data for one in said}:
         for name in away:
             if _holds(bucket, name, live):

@@ -61,13 +61,17 @@ class Journals:
         self._folder = folder
         self._notes = notes
 
-    def pack(self) -> Parcel | None:
-        """What the journals hold now and the remote does not; None if nothing."""
-        packed = parcel(self._folder, self._known().ends)
+    def pack(self, *, everything: bool = False) -> Parcel | None:
+        """What the journals hold now and the remote does not, or all that they hold; None if nothing."""
+        packed = parcel(self._folder, {} if everything else self._known().ends)
         return None if packed is None else Parcel(*packed)
 
-    def send(self, packed: Parcel) -> int:
+    def send(self, packed: Parcel, *, instead_of: frozenset[str] = frozenset()) -> int:
         """Sends a parcel; the number of its bytes.
+
+        Args:
+            packed: the parcel.
+            instead_of: names of parcels that hold nothing that this one does not; they are deleted.
 
         Raises:
             RemoteUnavailable: the remote cannot be reached or refuses.
@@ -75,8 +79,20 @@ class Journals:
         name = digest_of(hash_bytes(packed.data)).hex()
         self._bucket.put(f"{_PREFIX}{name}", packed.data)
         self._bucket.settle()
-        self._remember(packed.ends, (name,))
+        self._bucket.delete([f"{_PREFIX}{gone}" for gone in sorted(instead_of - {name})])
+        self._remember(packed.ends, (name,), instead_of)
         return len(packed.data)
+
+    def lost(self) -> frozenset[str]:
+        """Names of parcels that were sent from here, or taken in, and are damaged there or gone.
+
+        Raises:
+            RemoteUnavailable: the remote cannot be reached or refuses.
+        """
+        known = self._known().parcels
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            found = zip(known, pool.map(self._get, known), strict=True)
+            return frozenset(name for name, data in found if _opened(name, data) is None)
 
     def fetch(self) -> Opened:
         """Takes in what is new on the remote.
@@ -115,10 +131,13 @@ class Journals:
             return msgspec.json.decode(self._notes.read_bytes(), type=_Known)
         return _Known()
 
-    def _remember(self, ends: dict[str, int], parcels: tuple[str, ...]) -> None:
+    def _remember(
+        self, ends: dict[str, int], parcels: tuple[str, ...], gone: frozenset[str] = frozenset()
+    ) -> None:
         before = self._known()
+        kept = (name for name in before.parcels if name not in gone)
         longest = {name: max(end, before.ends.get(name, 0)) for name, end in ends.items()}
-        now = _Known({**before.ends, **longest}, tuple(dict.fromkeys((*before.parcels, *parcels))))
+        now = _Known({**before.ends, **longest}, tuple(dict.fromkeys((*kept, *parcels))))
         self._notes.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(self._notes, msgspec.json.encode(now))
 

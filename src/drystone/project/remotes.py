@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from drystone.core.errors import Corrupt, NotFound, ProjectInvalid, RemoteUnavailable
+from drystone.core.errors import Corrupt, DrystoneError, NotFound, ProjectInvalid, RemoteUnavailable
 from drystone.core.ids import digest_of, short
 from drystone.objects.atomic import write_atomic
 from drystone.objects.entry import Entry, printable
@@ -18,17 +18,16 @@ from drystone.objects.remote.catalogue import Catalogue
 from drystone.objects.remote.checking import Checker
 from drystone.objects.remote.fetching import Fetched, Fetcher
 from drystone.objects.remote.pieces import Pieces
-from drystone.objects.remote.sending import Sender, Sent, Wanted, lacking
+from drystone.objects.remote.sending import Sender, Sent, Wanted, index_key, lacking
 from drystone.objects.remote.spans import pack_key
 from drystone.objects.tree import read_tree
-from drystone.project import clones, configuration
-from drystone.project.needs import named
+from drystone.project import clones, configuration, marker
+from drystone.project.needs import locked, named
 from drystone.project.project import Project
-from drystone.project.remote_journals import Journals
+from drystone.project.remote_journals import Journals, Opened
 
-_MARKER = "drystone.json"
 _TRIED = "tried.json"
-_FORMAT = 1
+_UNUSABLE = (NotFound, ProjectInvalid, RemoteUnavailable)  # then another remote may give it
 _SHOWN = 5
 _ROUNDS = 3  # a collector that runs at the same time may take away what was there a moment ago
 
@@ -40,7 +39,8 @@ class Pushed(NamedTuple):
         objects: number of objects sent, pieces of large ones and lists included.
         stored: their bytes in packs.
         journals: bytes of journals sent.
-        repaired: objects and pieces of which the remote had a damaged copy and has a good one now.
+        repaired: objects, pieces and indexes, and the marker, that were damaged there, or gone, and are
+            whole now.
     """
 
     remote: str
@@ -61,6 +61,8 @@ class Pulled(NamedTuple):
         damaged: of what it gave other bytes than were sent: id to the path that needs it.
         parcels: names of parcels of journals that are damaged there.
         others: names of remotes that had what this one lacks or has damaged.
+        indexes: keys of indexes that are damaged or not there, looked for if something is missing.
+        unusable: why nothing could be asked of this remote, "" if it could.
     """
 
     remote: str
@@ -71,6 +73,8 @@ class Pulled(NamedTuple):
     parcels: tuple[str, ...]
     others: tuple[str, ...]
     traffic: Traffic
+    indexes: tuple[str, ...] = ()
+    unusable: str = ""
 
 
 def address_of(project: Project, name: str | None) -> Address:
@@ -128,17 +132,19 @@ class Remote:
             Corrupt: an object here is damaged; all other files were sent.
         """
         self.bucket.prepare()
-        self._mark()
-        clones.register(self.project, self.bucket)
-        self.catalogue.refresh()
+        mark, mended = marker.begin(self.bucket, mend=repair)
+        self._try_condition(mark)
+        clones.register(self.project, self.bucket, self.folder)
+        self.catalogue.refresh(anew=repair)
         self.project.ledger.refresh()
-        parcel = self.journals.pack()  # before the objects, so that those it names are sent as well
-        repaired = self._repair(progress) if repair else 0
+        lost = self.journals.lost() if repair else frozenset()
+        parcel = self.journals.pack(everything=bool(lost))  # first, so that the objects it names are sent
+        repaired = self._repair(progress) + mended if repair else 0
         sent, missing = Sent(0, 0), dict[str, str]()
         for _ in range(_ROUNDS):
             wanted = self._lacking(thorough=repair)
             missing = wanted.missing
-            sender = Sender(self.project.store, self.bucket, self.catalogue, self.pieces, progress)
+            sender = self._sender(progress, anew=repair)
             done = sender.send(wanted)
             sent = Sent(sent.objects + done.objects, sent.stored + done.stored)
             if self._is_all_there(sender.packs):
@@ -150,7 +156,7 @@ class Remote:
                 because="packs that were there are gone, again and again",
                 hints=["see who collects there, and run the same command again afterwards"],
             )
-        journals = 0 if parcel is None else self.journals.send(parcel)
+        journals = 0 if parcel is None else self.journals.send(parcel, instead_of=lost)
         if missing:
             raise self._not_all_here(missing)
         return Pushed(self.name, sent.objects, sent.stored, journals, repaired, self.bucket.traffic)
@@ -162,34 +168,48 @@ class Remote:
             RemoteUnavailable: it cannot be reached or refuses.
         """
         with suppress(NotFound):  # it is empty: all would be sent
-            self._mark(only_look=True)
+            marker.look(self.bucket)
         self.catalogue.refresh()
         return self._lacking()
 
-    def pull(self, paths: Sequence[str] | None = None, progress: Progress = lambda _size: None) -> Pulled:
+    def pull(self, wanted: Sequence[Entry] | None = None, progress: Progress = lambda _size: None) -> Pulled:
         """Fetches the journals, and what the lock names and is not here.
 
         Args:
-            paths: tracked paths; None is all.
+            wanted: entries, called by their paths; None is all of the lock.
             progress: is told the size of each object that came.
 
+        What it lacks, or has damaged, the other remotes are asked for; for everything, if it cannot be used.
+
         Raises:
-            RemoteUnavailable: it cannot be reached or refuses; what came is kept.
+            NotFound, ProjectInvalid, RemoteUnavailable: it cannot be used, and the others have not all of it;
+                what came is kept.
             WorkFailed: the disk is full.
         """
-        self._mark(only_look=True)
-        self.catalogue.refresh()
-        opened = self.journals.fetch()
+        entries = list(self.project.lock().entries() if wanted is None else wanted)
+        opened: Opened | None = None
+        got: Fetched | None = None
+        bad: dict[str, DrystoneError] = {}
+        gave: list[str] = []
+        for name in (self.name, *self._others):
+            try:
+                remote = self if name == self.name else Remote(self.project, name)
+                marker.look(remote.bucket)
+                remote.catalogue.refresh()
+                opened = opened or remote.journals.fetch()
+                clones.register_reader(self.project, remote.bucket, remote.folder)
+                more = remote.fetcher(progress).closure(entries)
+            except _UNUSABLE as error:
+                bad[name] = error
+                continue
+            gave += [name] if more.here else []
+            damaged = more.damaged if got is None else (got.damaged | more.damaged) & more.lacking
+            got = Fetched(more.here if got is None else got.here | more.here, more.missing, damaged)
+            if not got.lacking:
+                break
         self.project.ledger.refresh()
-        entries = [entry for entry in self.project.lock().entries() if paths is None or entry.name in paths]
-        got = self.fetcher(progress).closure(entries)
-        others = []
-        for name in self._others if got.lacking else ():
-            more = self._from_other(name, entries, progress)
-            if more is not None:
-                others += [name] if more.here else []
-                still = (got.damaged | more.damaged) & more.lacking
-                got = Fetched(got.here | more.here, more.missing, still)
+        if got is None or opened is None or (self.name in bad and got.lacking):
+            raise self._nowhere(bad, 0 if got is None else len(got.lacking))
         needed_by = self._needed_by(entries, got.lacking)
         missing = got.missing - got.damaged
         return Pulled(
@@ -199,17 +219,20 @@ class Remote:
             {name: needed_by[name] for name in sorted(missing, key=needed_by.__getitem__)},
             {name: needed_by[name] for name in sorted(got.damaged, key=needed_by.__getitem__)},
             opened.damaged,
-            tuple(others),
+            tuple(name for name in gave if name != self.name),
             self.bucket.traffic,
+            tuple(map(index_key, self.catalogue.unreadable())) if got.lacking else (),
+            bad[self.name].message if self.name in bad else "",
         )
 
-    def _from_other(self, name: str, entries: Sequence[Entry], progress: Progress) -> Fetched | None:
-        """What another remote gave of what is not here; None if it cannot be asked."""
-        with suppress(RemoteUnavailable):
-            other = Remote(self.project, name)
-            other.catalogue.refresh()
-            return other.fetcher(progress).closure(entries)
-        return None
+    def _nowhere(self, bad: dict[str, DrystoneError], lacking: int) -> DrystoneError:
+        """The error of this remote, with what the others had to say."""
+        error, others = bad[self.name], [name for name in self._others if name not in bad]
+        because = [*error.because, *(bad[name].message for name in bad if name != self.name)]
+        if others:
+            names = ", ".join(f"`{name}`" for name in others)
+            because.append(f"{lacking:,} objects are not on remote {names} either, or damaged there")
+        return type(error)(error.message, at=error.at, because=because, hints=error.hints)
 
     def pull_journals(self) -> int:
         """Fetches the journals only; gives how many grew.
@@ -218,7 +241,7 @@ class Remote:
             RemoteUnavailable: it cannot be reached or refuses.
             Corrupt: it gives a damaged parcel.
         """
-        self._mark(only_look=True)
+        marker.look(self.bucket)
         opened = self.journals.fetch()
         if opened.damaged:
             raise Corrupt(f"remote `{self.name}` gives damaged journals", at=list(opened.damaged)[:_SHOWN])
@@ -235,10 +258,10 @@ class Remote:
             return bool(json.loads((self.folder / _TRIED).read_bytes())["conditional"])
         return None
 
-    def _try_condition(self, marker: bytes) -> None:
+    def _try_condition(self, mark: bytes) -> None:
         """Write what is there already, once more: a bucket that keeps to the condition refuses."""
         if self.conditional is None:
-            found = {"conditional": not self.bucket.create(_MARKER, marker)}
+            found = {"conditional": not self.bucket.create(marker.MARKER, mark)}
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomic(self.folder / _TRIED, json.dumps(found).encode() + b"\n")
 
@@ -253,7 +276,8 @@ class Remote:
             NotFound: nothing was pushed there yet.
             RemoteUnavailable: it cannot be reached or refuses; what came is kept.
         """
-        self._mark(only_look=True)
+        marker.look(self.bucket)
+        clones.register_reader(self.project, self.bucket, self.folder)
         self.catalogue.refresh()
         return self.fetcher().fetch(names).here
 
@@ -268,14 +292,23 @@ class Remote:
         return [Entry(need.by, "tree" if need.tree else "file", need.object, 0) for need in needs]
 
     def _repair(self, progress: Progress) -> int:
-        store = self.project.store
-        checker = Checker(store, self.bucket, self.catalogue, progress)
-        checker.restore_indexes()
-        bad = checker.check([*self.project.lock().entries(), *self._named()])
+        """Mends indexes, then what of the content that is here is not there as it should be."""
+        checker = Checker(self.project.store, self.bucket, self.catalogue, progress)
+        mended = checker.restore_indexes()
+        bad = checker.check(self._ever_needed())
         if bad.digests:
-            Sender(store, self.bucket, self.catalogue, self.pieces).send(bad.wanted, bad.digests)
-            checker.strike(bad)
-        return len(bad.digests)
+            sender = self._sender(anew=True)
+            sender.send(bad.wanted, bad.digests)
+            checker.strike(bad, sender.packs)
+        return len(bad.digests) + len(mended)
+
+    def _sender(self, progress: Progress = lambda _size: None, *, anew: bool = False) -> Sender:
+        return Sender(self.project.store, self.bucket, self.catalogue, self.pieces, progress, anew=anew)
+
+    def _ever_needed(self) -> list[Entry]:
+        """What the lock names, now and at all commits, and what the ledger does. Sizes are not known: 0."""
+        needs = [need for need in (*locked(self.project), *named(self.project)) if need.tree is not None]
+        return [Entry(need.by, "tree" if need.tree else "file", need.object, 0) for need in needs]
 
     def _is_all_there(self, sent: dict[str, int]) -> bool:
         before = self.catalogue.packs
@@ -297,31 +330,6 @@ class Remote:
                     below = read_tree(self.project.store, entry.object)
                     pending += [(f"{path}/{child.name}", child) for child in below]
         return {name: found.get(name, short(name)) for name in names}
-
-    def _mark(self, *, only_look: bool = False) -> None:
-        """Hold the remote to a format that is known here; begin an empty one."""
-        data = self.bucket.get(_MARKER)
-        if data is None and not only_look:
-            self.bucket.create(_MARKER, json.dumps({"format": _FORMAT}).encode() + b"\n")
-            data = self.bucket.get(_MARKER)  # another may have been first
-        if data is None:
-            raise NotFound(
-                f"nothing was pushed to remote `{self.name}` yet",
-                at=self.bucket.url,
-                hints=[f"push from where the data is with `drystone push {self.name}`"],
-            )
-        try:
-            found = json.loads(data)["format"]
-        except (ValueError, KeyError, TypeError):
-            found = None
-        if found != _FORMAT:
-            raise ProjectInvalid(
-                f"remote `{self.name}` is in format {found!r}, known here is {_FORMAT}",
-                at=f"{self.bucket.url.rstrip('/')}/{_MARKER}",
-                hints=["update with `pip install --upgrade drystone`"],
-            )
-        if not only_look:
-            self._try_condition(data)
 
     def _not_all_here(self, missing: dict[str, str]) -> NotFound:
         return NotFound(

@@ -7,12 +7,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from drystone.core.errors import Conflict, DrystoneError, NotFound, ProjectInvalid, UsageError
+from drystone.core.errors import (
+    Conflict,
+    DrystoneError,
+    NotFound,
+    ProjectInvalid,
+    RemoteUnavailable,
+    UsageError,
+)
 from drystone.ledger.facts import VersionRegistered
-from drystone.objects.entry import HEADER, Entry
+from drystone.objects.entry import printable
 from drystone.objects.scratch import Scratch
+from drystone.project import getting
 from drystone.project.compare import WORKSPACE, Side
-from drystone.project.project import Project
+from drystone.project.contents import of_version
+from drystone.project.origin import Origin
 from drystone.tables.facts import Review
 from drystone.tables.forms import form_of
 from drystone.workspace import diff
@@ -29,21 +38,22 @@ class TableReview(NamedTuple):
     problem: DrystoneError | None
 
 
-def changed_files(project: Project, old: Side, new: Side, only: Sequence[str] = ()) -> list[FileChange]:
+def changed_files(origin: Origin, old: Side, new: Side, only: Sequence[str] = ()) -> list[FileChange]:
     """The files that differ between two states of the tree, or between two versions.
 
     Args:
-        project: where.
+        origin: where; what is not in its store is fetched as far as it must be.
         old, new: the sides; pairs of other kinds have no files to compare.
         only: paths relative to the root, to which the answer is limited; none, or `.`: all.
 
     Raises:
-        NotFound: one of `only` is not tracked.
+        NotFound: one of `only` is not tracked, or what must be read is nowhere to be had.
+        Corrupt, RemoteUnavailable: what must be read is nowhere to be had, whole.
         UsageError: paths were given and the sides have no files to compare.
     """
     limits = () if "." in only else only
     if old.version is not None and new.version is not None:
-        return _between_versions(project, old.version, new.version, limits)
+        return _between_versions(origin, old.version, new.version, limits)
     if old.revision in (None, WORKSPACE) or new.revision is None:
         if only:
             raise UsageError(
@@ -53,8 +63,9 @@ def changed_files(project: Project, old: Side, new: Side, only: Sequence[str] = 
             )
         return []
     until = None if new.revision == WORKSPACE else new.revision
+    project = origin.project
     with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
-        return diff.diff(workspace, old.revision, until, limits)
+        return diff.diff(workspace, old.revision, until, limits, reader=origin.sources)
 
 
 def tables(changes: Iterable[FileChange]) -> list[FileChange]:
@@ -68,7 +79,7 @@ def tables(changes: Iterable[FileChange]) -> list[FileChange]:
 
 
 def reviews(
-    project: Project,
+    origin: Origin,
     changes: Iterable[FileChange],
     *,
     in_work_tree: bool,
@@ -78,9 +89,9 @@ def reviews(
     """Reviews tables one by one. A table that cannot be read is told as such, and the next one follows.
 
     Args:
-        project: where.
+        origin: where; what is not in its store is fetched.
         changes: of `tables`.
-        in_work_tree: whether the newer side is the work tree; otherwise all is in the store.
+        in_work_tree: whether the newer side is the work tree.
         key, samples: as for `tables.review.review`.
 
     Raises:
@@ -93,7 +104,7 @@ def reviews(
         return
     for change in wanted:
         try:
-            yield TableReview(change.path, _review(project, change, in_work_tree, key, samples), None)
+            yield TableReview(change.path, _review(origin, change, in_work_tree, key, samples), None)
         except UsageError:
             raise
         except DrystoneError as error:
@@ -101,12 +112,13 @@ def reviews(
 
 
 def _review(
-    project: Project, change: FileChange, in_work_tree: bool, key: Sequence[str], samples: int
+    origin: Origin, change: FileChange, in_work_tree: bool, key: Sequence[str], samples: int
 ) -> Review:
     from drystone.tables import review, source  # the engine costs 100 ms that other comparisons need not pay
 
     form = form_of(change.path)
     assert form is not None  # as `tables` found
+    project = origin.project
     present = project.layout.root / change.path
     with Scratch(project.layout.state / "spill", "review-") as spill:
 
@@ -115,7 +127,7 @@ def _review(
                 return None
             place = spill.path / f"{name}.{form}"  # a name in which the engine sees no pattern
             if from_store:
-                _fetch(project, change.path, locked.object, place)
+                _fetch(origin, change.path, locked, place)
             else:
                 place.symlink_to(present)
             return source.Side(place, form, f"{change.path} ({name})")
@@ -132,42 +144,33 @@ def _review(
         return found
 
 
-def _fetch(project: Project, path: str, object_id: str, place: Path) -> None:
+def _fetch(origin: Origin, path: str, locked: LockedPath, place: Path) -> None:
     try:
-        project.store.copy_to(object_id, place)
-    except NotFound as error:
-        raise NotFound(
-            f"rows of `{path}` cannot be compared: a version of it is not in the local store",
-            because=error.message,
-            hints=["fetch what is missing with `drystone pull`"],
+        getting.copied(origin, locked.entry(path), place)
+    except (NotFound, RemoteUnavailable) as error:
+        raise type(error)(
+            f"rows of `{printable(path)}` cannot be compared: a version of it cannot be had",
+            at=error.at,
+            because=[error.message, *error.because],
+            hints=error.hints,
         ) from error
 
 
 def _between_versions(
-    project: Project, old: VersionRegistered, new: VersionRegistered, only: Sequence[str]
+    origin: Origin, old: VersionRegistered, new: VersionRegistered, only: Sequence[str]
 ) -> list[FileChange]:
-    # a version that lies at another path now is the same thing still
-    before, after = (diff.Side({new.path: _entry(project, version)}, project.store) for version in (old, new))
     for path in only:
         if not (diff.is_within(path, new.path) or diff.is_within(new.path, path)):
             raise NotFound(
                 f"`{path}` is not part of `{new.kind}:{new.name}`", hints=[f"that is `{new.path}`"]
             )
-    return [
-        change
-        for change in diff.compare(before, after)
-        if not only or any(diff.is_within(change.path, path) for path in only)
-    ]
-
-
-def _entry(project: Project, version: VersionRegistered) -> Entry:
-    """The version's object as an entry; a directory's list is known by its first line."""
-    name, start = version.path.rpartition("/")[2], HEADER.encode() + b"\n"
-    is_tree = False
-    if form_of(version.path) is None and project.store.has(version.object):
-        with project.store.open(version.object) as file:
-            is_tree = file.read(len(start)) == start
-    return Entry(name, "tree" if is_tree else "file", version.object, version.size)
+    if old.object == new.object:
+        return []
+    # a version that lies at another path now is the same thing still
+    before, after = (
+        diff.Side({new.path: of_version(origin, version)}, origin.sources) for version in (old, new)
+    )
+    return diff.compare(before, after, only)
 
 
 def _state(path: Path) -> tuple[int, ...] | None:

@@ -10,11 +10,12 @@ from pathlib import Path
 import msgspec
 
 from drystone.core.errors import Conflict, Corrupt, NotFound
-from drystone.core.ids import short
+from drystone.core.ids import digest_of, short
 from drystone.objects.entry import Entry, printable
 from drystone.objects.hashing import Progress
 from drystone.objects.restore import Wanted, remove
-from drystone.objects.tree import Memory, walk
+from drystone.objects.trash import Trash
+from drystone.objects.tree import Memory, read_tree, walk
 from drystone.workspace.diff import is_within, not_tracked
 from drystone.workspace.lockfile import LockedPath, path_line
 from drystone.workspace.operations import Change
@@ -195,7 +196,7 @@ def _need_objects(workspace: Workspace, plans: Sequence[_Plan]) -> list[Wanted]:
             raise NotFound(
                 f"`{plan.path}` cannot be checked out: `{what}` is not completely in the local store",
                 at=[f"{plan.path}/{name}" for name in missing[:_SHOWN] if name],
-                hints=["make what steps write again with `drystone run`"],
+                hints=_ways_back(workspace, plan.wanted),
             )
         _check_size(plan, contents[-1].size)
     return contents
@@ -213,6 +214,22 @@ def _check_size(plan: _Plan, size: int) -> None:
                 "`git checkout HEAD -- drystone.lock`"
             ],
         )
+
+
+def _ways_back(workspace: Workspace, wanted: Entry) -> list[str]:
+    """How to get what the store lacks of this."""
+    store = workspace.store
+    pending = [wanted]
+    lost = set[bytes]()
+    while pending:
+        entry = pending.pop()
+        if not store.has(entry.object):
+            lost.add(digest_of(entry.object))
+        elif entry.kind == "tree":
+            pending += read_tree(store, entry.object)
+    if any(map(Trash(store).holds, lost)):
+        return ["bring it back from the trash with `drystone gc --restore`"]
+    return ["make what steps write again with `drystone run`"]
 
 
 def _refuse_unsaved(plans: Sequence[_Plan]) -> None:

@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from drystone.core.errors import Corrupt, DrystoneError, NotFound
+from drystone.core.errors import Corrupt, DrystoneError, NotFound, RemoteUnavailable
 from drystone.objects.entry import Entry, escape
 from drystone.objects.store import ObjectStore
+from drystone.objects.tree import Reader
 from drystone.workspace import markers
 from drystone.workspace.lockfile import HEADER, Lock, LockedPath, overlapping, path_line, step_line
 from drystone.workspace.markers import Item
@@ -33,6 +34,7 @@ class LockMerge(NamedTuple):
         remade: what those steps write, where the two sides differ; ours is kept until they run.
         clashes: files that both sides changed differently, within directories too.
         conflicts: tracked paths that stand between markers.
+        partly: those of them that are directories of which both lines have all that merges.
         problems: why a directory could not be looked into.
     """
 
@@ -42,13 +44,21 @@ class LockMerge(NamedTuple):
     remade: tuple[str, ...]
     clashes: tuple[Clash, ...]
     conflicts: tuple[str, ...]
+    partly: tuple[str, ...]
     problems: tuple[DrystoneError, ...]
 
 
-def merge_locks(store: ObjectStore, base: bytes, ours: bytes, theirs: bytes) -> LockMerge:
+def merge_locks(
+    store: ObjectStore, base: bytes, ours: bytes, theirs: bytes, reader: Reader | None = None
+) -> LockMerge:
     """Merges the bytes of two locks that have a common ancestor (empty bytes: none).
 
     The ancestor may hold conflicts, as git merges ancestors where a history has several.
+
+    Args:
+        store: receives merged trees.
+        base, ours, theirs: the locks.
+        reader: has the lists of directories and the traces of steps; None: the store.
 
     Raises:
         Corrupt, ProjectInvalid: one of them cannot be understood.
@@ -56,7 +66,7 @@ def merge_locks(store: ObjectStore, base: bytes, ours: bytes, theirs: bytes) -> 
     """
     before, unsure = _ancestor(base)
     left, right = (Lock.parse(data) if data else Lock() for data in (ours, theirs))
-    return _Merging(store, before, unsure, left, right).run()
+    return _Merging(store, reader or store, before, unsure, left, right).run()
 
 
 class _Trace(msgspec.Struct):
@@ -69,11 +79,18 @@ class _Merging:
     """One merge under way."""
 
     def __init__(
-        self, store: ObjectStore, base: Lock, unsure: set[tuple[str, str]], ours: Lock, theirs: Lock
+        self,
+        store: ObjectStore,
+        reader: Reader,
+        base: Lock,
+        unsure: set[tuple[str, str]],
+        ours: Lock,
+        theirs: Lock,
     ) -> None:
-        self.store = store
+        self.store, self.reader = store, reader
         self.base, self.unsure, self.ours, self.theirs = base, unsure, ours, theirs
         self.directories: list[str] = []
+        self.partly: set[str] = set()
         self.remade: list[str] = []
         self.clashes: list[Clash] = []
         self.problems: list[DrystoneError] = []
@@ -94,6 +111,7 @@ class _Merging:
             tuple(self.remade),
             tuple(self.clashes),
             tuple(conflicts),
+            tuple(path for path in conflicts if path in self.partly),
             tuple(self.problems),
         )
 
@@ -109,7 +127,7 @@ class _Merging:
         return lines, dropped
 
     def _rewritten(self, dropped: list[str]) -> set[str]:
-        """What dropped steps wrote on both sides, as far as their traces are here to tell."""
+        """What dropped steps wrote on both sides, as far as their traces can tell."""
         found: set[str] = set()
         for step in dropped:
             if step in self.ours.steps and step in self.theirs.steps:
@@ -118,8 +136,8 @@ class _Merging:
 
     def _writes(self, trace: str) -> set[str]:
         try:
-            return set(msgspec.json.decode(self.store.read(trace), type=_Trace).writes)
-        except (NotFound, Corrupt, msgspec.MsgspecError):
+            return set(msgspec.json.decode(self.reader.read(trace), type=_Trace).writes)
+        except (NotFound, Corrupt, RemoteUnavailable, msgspec.MsgspecError):
             return set()  # then what it wrote is a conflict like any other
 
     def _path(self, path: str, rewritten: set[str]) -> tuple[LockedPath | None, LockedPath | None]:
@@ -142,14 +160,18 @@ class _Merging:
         before: Entry | None = None if base is None else base.entry(path)
         clashes: list[Clash] = []
         try:
-            merged = merge_entries(self.store, path, before, mine.entry(path), other.entry(path), clashes)
-        except (NotFound, Corrupt) as error:
+            merged = merge_entries(
+                self.store, path, before, mine.entry(path), other.entry(path), clashes, self.reader
+            )
+        except (NotFound, Corrupt, RemoteUnavailable) as error:
             self.problems.append(_unknown(path, error))
             return mine, other
         assert merged.ours is not None and merged.theirs is not None  # both sides have something there
         self.clashes += clashes
         if not clashes and mine.kind == "tree":
             self.directories.append(path)
+        elif mine.kind == other.kind == "tree":
+            self.partly.add(path)
         return LockedPath.of(merged.ours), LockedPath.of(merged.theirs)
 
 
@@ -191,7 +213,8 @@ def _without_overlap(
 def _unknown(path: str, error: DrystoneError) -> DrystoneError:
     return type(error)(
         f"`{path}` was changed on both sides and cannot be merged here",
-        because=error.message,
+        at=error.at,
+        because=[error.message, *error.because],
         hints=[
             "fetch what is missing with `drystone pull`, then merge again with"
             " `git checkout --merge drystone.lock`",

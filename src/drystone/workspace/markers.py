@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from drystone.core.errors import Corrupt
 from drystone.objects.entry import unescape
-from drystone.workspace.lockfile import HEADER, MARKERS
+from drystone.workspace.lockfile import HEADER, MARKERS, Lock
 
 Side = Literal["ours", "theirs"]
 _OURS, _BASE, _THEIRS, _END = MARKERS
@@ -104,6 +104,20 @@ def take(data: bytes, side: Side, names: Collection[str] = ()) -> tuple[bytes, t
         elif (HEADER,) not in item:
             items.append(item)
     return write(items), tuple(resolved)
+
+
+def side(data: bytes, which: Side) -> Lock:
+    """The lock as one side has it.
+
+    Raises:
+        Corrupt: as `read`, or that side cannot be understood.
+    """
+    return Lock.parse(take(data, which)[0])
+
+
+def has_conflicts(data: bytes) -> bool:
+    """Whether markers stand in a lock."""
+    return any(line.startswith(tuple(mark.encode() for mark in MARKERS)) for line in data.split(b"\n"))
 
 
 def _name(line: str) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ import msgspec
 from drystone.core.errors import UsageError
 from drystone.objects.entry import Entry, encode
 from drystone.objects.store import ObjectStore
-from drystone.objects.tree import read_tree
+from drystone.objects.tree import Reader, read_tree
 from drystone.workspace.lockfile import LockedPath
 
 _DEEPEST = 250  # as deep as trees are stored
@@ -44,6 +44,7 @@ def merge_entries(
     ours: Entry | None,
     theirs: Entry | None,
     clashes: list[Clash],
+    reader: Reader | None = None,
 ) -> Merged:
     """Merges what two sides made of a path; trees that this makes are put into the store.
 
@@ -51,18 +52,19 @@ def merge_entries(
     left alone is gone. Files are only named, so none of them need be in the store.
 
     Args:
-        store: has the trees that both sides changed, and receives merged ones.
+        store: receives merged trees.
         path: what to call it.
         base: the common ancestor's, None where it had nothing there.
         ours: one side.
         theirs: the other.
         clashes: receives the files that both sides changed differently.
+        reader: has the trees that both sides changed; None: the store.
 
     Raises:
-        NotFound, Corrupt: a tree that is needed is not in the store, or is damaged.
+        NotFound, Corrupt, RemoteUnavailable: a tree that is needed cannot be read, or is damaged.
         UsageError: the directories are nested absurdly deep.
     """
-    return _Merge(store, clashes).merge(path, base, ours, theirs, 0)
+    return _Merge(store, reader or store, clashes).merge(path, base, ours, theirs, 0)
 
 
 def choose(base: _Value, ours: _Value, theirs: _Value) -> tuple[_Value, _Value]:
@@ -74,6 +76,7 @@ def choose(base: _Value, ours: _Value, theirs: _Value) -> tuple[_Value, _Value]:
 
 class _Merge(NamedTuple):
     store: ObjectStore
+    reader: Reader
     clashes: list[Clash]
 
     def merge(
@@ -116,7 +119,7 @@ class _Merge(NamedTuple):
     def _below(self, entry: Entry | None) -> dict[str, Entry]:
         if entry is None or entry.kind != "tree":
             return {}
-        return {child.name: child for child in read_tree(self.store, entry.object)}
+        return {child.name: child for child in read_tree(self.reader, entry.object)}
 
     def _keep(self, name: str, below: Iterable[Entry | None], stays: bool) -> Entry | None:
         entries = [entry for entry in below if entry is not None]

@@ -81,7 +81,8 @@ def _state(workspace: Workspace, path: str, locked: LockedPath) -> TrackedState:
         return TrackedState(path, "missing", locked, stored)
     if LockedPath.of(found) == locked:
         return TrackedState(path, "clean", locked, stored)
-    changes = compare(Side({path: locked.entry(path)}, workspace.store), Side({path: found}, trees))
+    stored_side, present = Side({path: locked.entry(path)}, workspace.store), Side({path: found}, trees)
+    changes = compare(stored_side, present, coarsely=True)
     return TrackedState(path, "modified", locked, stored, tuple(changes))
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import struct
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
-from tests.objects.remote.conftest import free_port, make_bucket, s3_bucket
+from tests.objects.remote.conftest import make_bucket, s3_bucket
+from tests.objects.remote.proxy import cut_after as cut_after
 from tests.objects.remote.world import (
     catalogue_of,
     content,
@@ -147,8 +145,9 @@ def test_repair_sends_what_is_damaged_and_only_that(
     checker = Checker(store, bucket, catalogue)
     bad = checker.check([root])
     assert bad.digests == {wanted, large}
-    Sender(store, bucket, catalogue, pieces_of(store)).send(bad.wanted, bad.digests)
-    checker.strike(bad)
+    sender = Sender(store, bucket, catalogue, pieces_of(store), anew=True)
+    sender.send(bad.wanted, bad.digests)
+    checker.strike(bad, sender.packs)
     assert bucket.traffic.sent < 50_000
     assert not Checker(store, bucket, catalogue_of(store, bucket)).check([root]).digests
     assert not pull(other, bucket, root).lacking
@@ -267,61 +266,6 @@ def test_reading_a_part_is_verified_too(
     with pytest.raises(RemoteUnavailable, match="gives other bytes") as caught:
         liar.read(large, 0, 10)
     assert caught.value.hints[0].endswith("`drystone push lab --repair`")
-
-
-class CuttingProxy:
-    """Passes bytes on and cuts all connections after some."""
-
-    def __init__(self, target: int, allowed: int) -> None:
-        self.port = free_port()
-        self._target = target
-        self._left = allowed
-        self._guard = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            server = socket.create_connection(("127.0.0.1", self._target))
-            for one, two in ((client, server), (server, client)):
-                threading.Thread(target=self._pass, args=(one, two), daemon=True).start()
-
-    def _pass(self, one: socket.socket, two: socket.socket) -> None:
-        try:
-            while data := one.recv(65536):
-                with self._guard:
-                    self._left -= len(data)
-                    if self._left < 0:
-                        self._listener.close()
-                        break
-                two.sendall(data)
-        except OSError:
-            pass
-        finally:
-            for end in (one, two):
-                with suppress(OSError):  # closing alone would wait for the other thread's recv
-                    end.shutdown(socket.SHUT_RDWR)
-                end.close()
-
-    def close(self) -> None:
-        self._listener.close()
-
-
-@pytest.fixture
-def cut_after(moto: str) -> Iterator[Callable[[int], str]]:
-    proxies = []
-
-    def make(allowed: int) -> str:
-        proxies.append(CuttingProxy(int(moto.rsplit(":", 1)[1]), allowed))
-        return f"http://127.0.0.1:{proxies[-1].port}"
-
-    yield make
-    for proxy in proxies:
-        proxy.close()
 
 
 def test_a_connection_that_is_cut_in_the_middle_costs_nothing_that_came(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +19,8 @@ _AT_ONCE = 8
 _FEW = 4  # indexes that are searched faster than sieved
 _FARTHEST = 1 << 40
 _KEY = re.compile(r"indexes/([0-9a-f]{64})\.index")
+_TRASHED = re.compile(r"trash/([0-9a-f]{64})\.index")
+_PACK = re.compile(r"packs/[0-9a-f]{2}/([0-9a-f]{64})\.pack")
 
 
 class Held(NamedTuple):
@@ -48,27 +50,30 @@ class Catalogue:
         self._sieve: Sieve | None = None
         self.damaged: frozenset[str] = frozenset()
 
-    def refresh(self) -> None:
-        """Learn of packs that came or went.
+    def refresh(self, *, anew: bool = False) -> None:
+        """Learn of packs that came or went, and of indexes that have another length than what is kept.
+
+        Args:
+            anew: fetch every index: one may be damaged there that is kept here whole.
 
         Raises:
             RemoteUnavailable: the remote cannot be reached or refuses.
         """
-        found = (_KEY.fullmatch(item.key) for item in self._bucket.list("indexes/"))
-        names = {match[1] for match in found if match}
-        known = {name: index for name, index in self._indexes.items() if name in names}
-        for name in names - known.keys():
-            kept = self._load(name)
-            if kept is not None:
+        found = ((_KEY.fullmatch(item.key), item.size) for item in self._bucket.list("indexes/"))
+        names = {match[1]: size for match, size in found if match}
+        known: dict[str, PackIndex] = {}
+        for name, size in names.items() if not anew else ():
+            kept = self._indexes.get(name) or self._load(name)
+            if kept is not None and kept.size == size:
                 known[name] = kept
-        lacking = sorted(names - known.keys())
+        lacking = sorted(names.keys() - known.keys())
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             fetched = dict(zip(lacking, pool.map(self._fetch, lacking), strict=True))
         self.damaged = frozenset(name for name, index in fetched.items() if index is False)
         for name, index in fetched.items():
             if isinstance(index, PackIndex):
                 known[name] = index
-        self._forget(names)
+        self._forget(names.keys())
         with self._guard:
             self._indexes, self._sieve = known, None
 
@@ -99,6 +104,27 @@ class Catalogue:
         for name, index in self._indexes.items():
             if place := _sound(index.find(digest)):
                 yield Held(name, place)
+
+    def without_index(self) -> list[str]:
+        """Names of packs that have no index, in `indexes/` or in the trash: it was lost, or never sent.
+
+        Raises:
+            RemoteUnavailable: the remote cannot be reached or refuses.
+        """
+        has: set[str] = set()
+        for prefix, pattern in (("indexes/", _KEY), ("trash/", _TRASHED)):
+            found = (pattern.fullmatch(item.key) for item in self._bucket.list(prefix))
+            has |= {match[1] for match in found if match}
+        packs = (_PACK.fullmatch(item.key) for item in self._bucket.list("packs/"))
+        return sorted(match[1] for match in packs if match and match[1] not in has)
+
+    def unreadable(self) -> list[str]:
+        """Names of packs whose index is damaged, as of the last refresh, or not there.
+
+        Raises:
+            RemoteUnavailable: the remote cannot be reached or refuses.
+        """
+        return sorted({*self.damaged, *self.without_index()})
 
     @property
     def packs(self) -> frozenset[str]:
@@ -149,7 +175,7 @@ class Catalogue:
             self._folder.mkdir(parents=True, exist_ok=True)
             write_atomic(self._folder / f"{name}.index", data)
 
-    def _forget(self, names: set[str]) -> None:
+    def _forget(self, names: Set[str]) -> None:
         """Remove what is kept of packs that are gone."""
         with suppress(OSError):
             for path in self._folder.glob("*.index"):

@@ -6,7 +6,7 @@ is in another pack; whoever kept the older index finds the good copy by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from drystone.objects.packs import decoded
 from drystone.objects.remote.bucket import Bucket
 from drystone.objects.remote.catalogue import Catalogue
 from drystone.objects.remote.chunks import cut
+from drystone.objects.remote.piecereader import decoded_list
 from drystone.objects.remote.sending import Wanted, index_key
 from drystone.objects.remote.spans import pack_key, stored_entries
 from drystone.objects.store import ObjectStore
@@ -32,16 +33,18 @@ class Bad(NamedTuple):
 
     Attributes:
         places: digests of damaged entries, by pack.
+        gone: digests of what a list there names and is not there.
         wanted: the objects that must be sent again.
     """
 
     places: dict[str, set[bytes]]
+    gone: frozenset[bytes]
     wanted: Wanted
 
     @property
     def digests(self) -> frozenset[bytes]:
-        """All that is damaged, each once."""
-        return frozenset().union(*self.places.values())
+        """All that is damaged or gone, each once."""
+        return self.gone.union(*self.places.values())
 
 
 class Checker:
@@ -67,16 +70,21 @@ class Checker:
         self._progress = progress
 
     def restore_indexes(self) -> list[str]:
-        """Makes damaged indexes anew from their packs, where those are whole; names of these packs.
+        """Makes indexes that are damaged or not there anew from their packs; names of these packs.
+
+        Where the pack is damaged as well, the index tells of what is whole in it, perhaps of nothing.
 
         Raises:
             RemoteUnavailable: the remote cannot be reached or refuses.
         """
         mended = []
-        for name in self._catalogue.damaged:
+        for name in self._catalogue.unreadable():
             pack = self._bucket.get(pack_key(name)) or b""
-            if blake3(pack).hexdigest() == name:
-                self._bucket.put(index_key(name), encode_index(bytes.fromhex(name), scan(pack)))
+            places = list(scan(pack))
+            if blake3(pack).hexdigest() != name:
+                places = [(digest, place) for digest, place in places if _is_whole(pack, digest, place)]
+            if places or name in self._catalogue.damaged:
+                self._bucket.put(index_key(name), encode_index(bytes.fromhex(name), places))
                 mended.append(name)
         if mended:
             self._bucket.settle()
@@ -86,43 +94,57 @@ class Checker:
     def check(self, roots: Iterable[Entry]) -> Bad:
         """What of these entries, and of all below them that is here, the remote holds damaged.
 
+        Also what it must have since it has a list that names it, and has not.
+
         Raises:
             RemoteUnavailable: the remote cannot be reached or refuses.
         """
-        files, trees = self._closure(roots)
+        files, trees, promised = self._closure(roots)
         lists: dict[bytes, bytes] = {}
         pieces: dict[bytes, set[str]] = {}
         for name, size in files.items():
+            digest = digest_of(name)
             if size <= SMALL:
-                pieces.setdefault(digest_of(name), set()).add(name)
+                pieces.setdefault(digest, set()).add(name)
                 continue
-            chunks = []
-            with self._store.open_unverified(name) as file:
-                for piece in cut(file):
-                    chunks.append(Chunk(blake3(piece).digest(), len(piece)))
-                    pieces.setdefault(chunks[-1].digest, set()).add(name)
-            lists[digest_of(name)] = encode_chunks(chunks)
+            chunks = self._cut(name)
+            for chunk in chunks:
+                pieces.setdefault(chunk.digest, set()).add(name)
+            lists[digest] = encode_chunks(chunks)
+            if self._catalogue.find(digest) is not None:
+                promised.update(chunk.digest for chunk in chunks)
         for name in trees:
             pieces.setdefault(digest_of(name), set())
         places = self._damaged([*pieces, *lists], lists)
+        gone = frozenset(digest for digest in promised if self._catalogue.find(digest) is None)
+        bad = gone.union(*places.values())
         again: set[str] = set()
-        for digest in set().union(*places.values()):
+        for digest in bad:
             again |= pieces.get(digest, set()) | ({name_of(digest)} if digest in lists else set())
-        bad = {name_of(digest) for found in places.values() for digest in found}
         wanted = Wanted(
             {name: files[name] for name in files if name in again},
-            tuple(name for name in trees if name in bad),
+            tuple(name for name in trees if digest_of(name) in bad),
             {},
         )
-        return Bad(places, wanted)
+        return Bad(places, gone, wanted)
 
-    def strike(self, bad: Bad) -> None:
+    def _cut(self, name: str) -> list[Chunk]:
+        with self._store.open_unverified(name) as file:
+            return [Chunk(blake3(piece).digest(), len(piece)) for piece in cut(file)]
+
+    def strike(self, bad: Bad, sent: Container[str]) -> None:
         """Takes damaged entries of which a good copy was sent out of their indexes.
+
+        Args:
+            bad: what was damaged.
+            sent: names of packs that were sent, whole: a pack's name is its content.
 
         Raises:
             RemoteUnavailable: the remote cannot be reached or refuses.
         """
         for pack, digests in bad.places.items():
+            if pack in sent:
+                continue
             rest = [
                 (digest, place) for digest, place in self._catalogue.entries(pack) if digest not in digests
             ]
@@ -131,14 +153,19 @@ class Checker:
             self._catalogue.learn(pack, index)
         self._bucket.settle()
 
-    def _closure(self, roots: Iterable[Entry]) -> tuple[dict[str, int], dict[str, None]]:
-        """Files, with their sizes, and directories that are here, each after those that it names."""
+    def _closure(self, roots: Iterable[Entry]) -> tuple[dict[str, int], dict[str, None], set[bytes]]:
+        """Files, with their sizes, and directories that are here, each after those that it names.
+
+        And the digests of those of them that a directory names which the remote has.
+        """
         files: dict[str, int] = {}
         trees: dict[str, None] = {}
+        promised: set[bytes] = set()
         order: list[str] = []
-        pending = list(roots)
+        pending = [(entry, False) for entry in roots]
         while pending:
-            entry = pending.pop()
+            entry, named = pending.pop()
+            digest = digest_of(entry.object)
             with suppress(NotFound, Corrupt):  # what is not here, or not whole, is not sent again
                 if entry.kind != "tree":
                     if entry.object not in files:
@@ -147,8 +174,11 @@ class Checker:
                     below = read_tree(self._store, entry.object)
                     trees[entry.object] = None
                     order.append(entry.object)
-                    pending += below
-        return files, dict.fromkeys(reversed(order))
+                    there = named or self._catalogue.find(digest) is not None
+                    pending += [(child, there) for child in below]
+                if named:
+                    promised.add(digest)
+        return files, dict.fromkeys(reversed(order)), promised
 
     def _damaged(self, digests: Iterable[bytes], lists: dict[bytes, bytes]) -> dict[str, set[bytes]]:
         wanted: dict[str, list[tuple[bytes, Place]]] = {}
@@ -165,3 +195,11 @@ class Checker:
                 found.setdefault(pack, set()).add(digest)
             self._progress(place.size if place.encoding != CHUNKS else 0)
         return found
+
+
+def _is_whole(pack: bytes, digest: bytes, place: Place) -> bool:
+    """Whether an entry of a damaged pack is what its header says."""
+    stored = pack[place.offset : place.offset + place.stored]
+    if place.encoding == CHUNKS:
+        return decoded_list(place, stored) is not None
+    return decoded(digest, place, stored) is not None

@@ -10,6 +10,7 @@ from blake3 import blake3
 
 from drystone.core.errors import Corrupt, RemoteUnavailable
 from drystone.core.ids import digest_of, name_of, short
+from drystone.objects import partial
 from drystone.objects.atomic import write_all
 from drystone.objects.batch import Batch
 from drystone.objects.entry import Entry
@@ -292,19 +293,34 @@ class Fetcher:
                     yield chunks
 
     def _publish(self, digest: bytes, chunks: list[Chunk]) -> bool:
-        name = name_of(digest)
-
-        def fill(descriptor: int) -> str | None:
-            hasher = blake3()
-            for piece in self._reader.pieces(chunks):
-                if piece is None:
-                    return None
-                write_all(descriptor, piece)
-                hasher.update(piece)
-            return name if hasher.digest() == digest else None
-
+        """Whether these pieces make the object; where the last pull of it stopped this one goes on."""
+        loose = self._store.loose
         with self._store.writing():
-            return self._store.loose.publish(fill, lambda _: False) is not None
+            loose.prepare()
+            with partial.opened(loose.partial, digest) as begun:
+                if begun is None:  # another process fetches it, too
+                    return (
+                        loose.publish(
+                            lambda descriptor: self._fill(descriptor, digest, chunks, blake3()),
+                            lambda _: False,
+                        )
+                        is not None
+                    )
+                hasher = blake3()
+                rest = chunks[begun.take(chunks, hasher) :]
+                name = self._fill(begun.descriptor, digest, rest, hasher)
+                if name is not None:
+                    loose.keep(begun.descriptor, begun.path, name)
+                return name is not None
+
+    def _fill(self, descriptor: int, digest: bytes, chunks: list[Chunk], hasher: blake3) -> str | None:
+        """The name of the object if with these pieces it is whole; a piece that is not to be had ends it."""
+        for piece in self._reader.pieces(chunks):
+            if piece is None:
+                return None
+            write_all(descriptor, piece)
+            hasher.update(piece)
+        return name_of(digest) if hasher.digest() == digest else None
 
     def _read_pieces(self, chunks: Sequence[Chunk], start: int, end: int) -> bytes | None:
         """Some bytes of a large object; None if a piece is not to be had."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from drystone.core.errors import RemoteUnavailable
 from drystone.objects.pack import Chunk, Place, decode_chunks, entry_header
 from drystone.objects.packs import decoded
 from drystone.objects.remote.bucket import Bucket
@@ -36,6 +37,9 @@ class PieceReader:
         """The pieces of a large object in order, verified; what other objects here hold is not fetched.
 
         None stands for the first piece that is not to be had, and ends it.
+
+        Raises:
+            RemoteUnavailable: the remote cannot be reached or refuses; the pieces before have been given.
         """
         at = 0
         while at < len(chunks):
@@ -45,9 +49,11 @@ class PieceReader:
                 window.append(chunks[at])
                 size += chunks[at].size
                 at += 1
-            found = self._window(dict.fromkeys(window))
+            found, broken = self._window(dict.fromkeys(window))
             for chunk in window:
                 piece = found.get(chunk.digest)
+                if piece is None and broken is not None:
+                    raise broken
                 yield piece
                 if piece is None:
                     return
@@ -89,7 +95,8 @@ class PieceReader:
             return None
         return chunks
 
-    def _window(self, window: Iterable[Chunk]) -> dict[bytes, bytes]:
+    def _window(self, window: Iterable[Chunk]) -> tuple[dict[bytes, bytes], RemoteUnavailable | None]:
+        """The pieces that are to be had, and why no more came if the remote failed in between."""
         found: dict[bytes, bytes] = {}
         places: dict[bytes, Held] = {}
         for chunk in window:
@@ -99,11 +106,14 @@ class PieceReader:
                 held = self._catalogue.find(chunk.digest)
                 if held is not None and held.place.size == chunk.size:
                     places[chunk.digest] = held
-        for _, digest, place, stored in stored_entries(self._bucket, by_pack(places), 2):
-            piece = decoded(digest, place, stored)
-            if piece is not None or (piece := self.elsewhere(digest)) is not None:
-                found[digest] = piece
-        return found
+        try:
+            for _, digest, place, stored in stored_entries(self._bucket, by_pack(places), 2):
+                piece = decoded(digest, place, stored)
+                if piece is not None or (piece := self.elsewhere(digest)) is not None:
+                    found[digest] = piece
+        except RemoteUnavailable as error:
+            return found, error
+        return found, None
 
 
 def decoded_list(place: Place, stored: bytes) -> list[Chunk] | None:

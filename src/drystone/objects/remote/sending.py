@@ -128,6 +128,7 @@ class Sender:
         catalogue: what it holds, refreshed.
         pieces: is told of which pieces large objects consist.
         progress: is told how far it got.
+        anew: send a pack also where one of this name and size is left: it may be damaged.
 
     Attributes:
         packs: size in bytes of each pack that was sent, by name.
@@ -140,7 +141,10 @@ class Sender:
         catalogue: Catalogue,
         pieces: Pieces,
         progress: Progress = lambda _size: None,
+        *,
+        anew: bool = False,
     ) -> None:
+        self._anew = anew
         self.packs: dict[str, int] = {}
         self._store = store
         self._bucket = bucket
@@ -315,7 +319,7 @@ class Sender:
         left = self._bucket.look(key)
         # An older one without an index may be collected at any time. A repair trusts none.
         fresh = left is not None and datetime.now(UTC) - left.modified < _TRUSTED
-        if left is None or left.size != size or not fresh or self._again:
+        if left is None or left.size != size or not fresh or self._anew:
             self._bucket.put(key, path)
             arrived = self._bucket.size(key)
             if arrived != size:
