@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from drystone.core.ids import OBJECT_PREFIX
+from drystone.core.ids import OBJECT_PREFIX, digest_of
 from drystone.objects.hashing import hash_bytes
+from drystone.objects.packs import INDEX_SUFFIX
 from drystone.objects.store import ObjectStore
 from drystone.project.project import Project
 from drystone.project.settings import Settings
 from drystone.project.upkeep import check, mend
+from drystone.workspace.lockfile import Lock
 
 Said = Callable[..., Any]
 MANY = {str(number): b"stone %d" % number for number in range(30)}
@@ -185,3 +190,47 @@ def test_what_is_lost_here_comes_again_from_a_remote(repository: Path, said: Sai
     assert "remote `gone`" in answer.err
     assert said("checkout").code == 0
     assert (repository / "data" / "7").read_bytes() == b"7"
+
+
+def without_privileges(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command as somebody for whom the modes of files count, which root is not."""
+    caps = "-dac_override,-dac_read_search"
+    drop = ["setpriv", f"--bounding-set={caps}", f"--inh-caps={caps}"] if os.geteuid() == 0 else []
+    program = str(Path(sys.executable).parent / "drystone")
+    return subprocess.run([*drop, program, *words], cwd=root, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("what", ["loose", "tree", "pack", "index"])
+def test_one_object_that_cannot_be_read_is_named_and_the_rest_is_checked(
+    project: Path, said: Said, what: str
+) -> None:
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("root reads everything, and there is no `setpriv`")
+    store = ObjectStore(project / ".drystone" / "objects")
+    pack = pack_of(project, b"stone 7")
+    large = hash_bytes(bytes(2 << 20))
+    if what == "tree":
+        listed = Lock.read(project / "drystone.lock").paths["data"].object
+        hidden = store.loose.path(listed)
+        if not hidden.exists():
+            hidden = store.packs.find(digest_of(listed)).pack.path  # type: ignore[union-attr]
+    else:
+        hidden = {
+            "loose": store.loose.path(large),
+            "pack": pack,
+            "index": pack.with_suffix(INDEX_SUFFIX),
+        }[what]
+    assert hidden.exists()
+    hidden.chmod(0)
+    answer = without_privileges(project, "fsck")
+    assert answer.returncode == 1, answer.stderr
+    assert "it cannot be read: permission denied" in answer.stdout
+    assert str(hidden.relative_to(store.root)) in answer.stdout
+    assert "are needed" in answer.stdout
+    if what != "loose":
+        assert large not in answer.stdout  # it was looked at, and is whole
+    repaired = without_privileges(project, "fsck", "--repair")
+    if what != "index":  # that is made anew from its pack by whoever reads
+        assert f"{hidden.relative_to(store.root)}: may be read again" in repaired.stdout
+    assert repaired.returncode == 0, repaired.stdout + repaired.stderr
+    assert report(said)["whole"]

@@ -82,9 +82,9 @@ def test_another_folder_can_be_named(drystone: Drystone, repository: Path) -> No
 
 
 def test_a_command_behind_two_dashes_belongs_to_run_only(drystone: Drystone, repository: Path) -> None:
-    ended = drystone("log", "--", "ls")
+    ended = drystone("doctor", "--", "ls")
     assert ended.returncode == 2
-    assert "takes no command" in ended.stderr
+    assert "unrecognized arguments" in ended.stderr
 
 
 def test_a_reader_that_leaves_early_is_no_error(drystone: Drystone, repository: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -214,3 +215,30 @@ def test_what_the_store_lost_of_what_is_replaced_is_stored_again_first(
         undo(workspace, workspace.operations.choose(None))
         assert not (root / "data").exists()
     assert workspace.store.read(lost) == b"two"
+
+
+@pytest.mark.parametrize("path", ["data", "alone"])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_wrong_size_in_the_lock_is_told_with_its_line(
+    workspace: Workspace, root: Path, path: str, there: bool
+) -> None:
+    (root / "data").mkdir()
+    (root / "data" / "x").write_text("one")
+    (root / "data" / "link").symlink_to("x")
+    (root / "alone").write_text("one")
+    add(workspace, [root / "data", root / "alone"])
+    lock = root / "drystone.lock"
+    good = lock.read_text()
+    line = next(line for line in good.splitlines() if line.startswith(f"path {path} "))
+    wrong = f"{line}9"
+    lock.write_text(good.replace(line, wrong))
+    if not there:
+        (root / "alone").unlink()
+        shutil.rmtree(root / "data")
+    with pytest.raises(Corrupt, match=f"gives `{path}` another size than it has") as caught:
+        checkout(workspace)
+    assert wrong in caught.value.at[0]
+    assert (root / "alone").exists() is there
+    lock.write_text(good)
+    checkout(workspace)
+    assert (root / "data" / "x").read_text() == "one"

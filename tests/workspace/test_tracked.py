@@ -192,3 +192,20 @@ def test_an_add_whose_lock_cannot_be_written_leaves_gitignore_as_it_was(
     monkeypatch.setattr(Lock, "encode", real)
     assert not (root / ".gitignore").exists()
     assert list(workspace.operations) == []
+
+
+@pytest.mark.parametrize(
+    "name", [".gitignore", "sub/.gitignore", ".gitattributes", "x/.gitkeep", "drystone.toml", "drystone.lock"]
+)
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_git_and_drystone_read_is_not_tracked(
+    workspace: Workspace, root: Path, name: str, dry_run: bool
+) -> None:
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).write_text("# drystone.lock 1\n")
+    with pytest.raises(UsageError, match="cannot be tracked") as caught:
+        add(workspace, [root / name], dry_run=dry_run)
+    assert f"git add {name}" in caught.value.hints[0]
+    assert (root / name).read_text() == "# drystone.lock 1\n"
+    assert workspace.lock().paths == {}
+    assert name == ".gitignore" or not (root / ".gitignore").exists()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -144,3 +147,56 @@ def test_status_does_not_advise_to_keep_what_a_killed_step_left_half_made(
     assert json.loads(drystone("status", "--json")[1])["begun"] == ["ingest"]
     (attempts / "ingest.json").unlink()
     assert "keep changes with `drystone add PATH`" in drystone("status")[2]
+
+
+def test_two_dashes_end_the_options(drystone: Drystone, root: Path) -> None:
+    (root / "-dash").write_text("1")
+    assert drystone("add", "--", "-dash")[0] == 0
+    (root / "-dash").unlink()
+    assert drystone("checkout", "--", "-dash")[0] == 0
+    assert (root / "-dash").read_text() == "1"
+    (root / "plain").write_text("2")
+    assert drystone("add", "plain", "--", "-dash")[0] == 0
+    assert drystone("checkout", "plain", "--", "-dash")[0] == 0
+    assert drystone("status", "--")[0] == 0
+    assert drystone("undo", "--dry-run", "--")[0] == 0
+    code, _, err = drystone("pull", "--", "-dash")
+    assert (code, "no remote is configured" in err) == (4, True)
+    code, _, err = drystone("status", "--", "--json")
+    assert (code, "--json" in err) == (2, True)
+
+
+def test_one_path_that_cannot_be_read_is_told_and_the_others_too(
+    drystone: Drystone, root: Path, data: Path
+) -> None:
+    (root / "other").write_text("1")
+    assert drystone("add", "data", "other")[0] == 0
+    (root / "other").write_text("22")
+    (data / "a.csv").write_text("changed\n")
+    (data / "a.csv").chmod(0)
+    caps = "-dac_override,-dac_read_search"  # without which the modes of files count for root, too
+    drop = ["setpriv", f"--bounding-set={caps}", f"--inh-caps={caps}"] if os.geteuid() == 0 else []
+    if drop and shutil.which("setpriv") is None:
+        pytest.skip("root reads everything, and there is no `setpriv`")
+    words = [*drop, str(Path(sys.executable).parent / "drystone"), "status"]
+    told = subprocess.run(words, cwd=root, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    assert "tracked: 1 modified, 1 unreadable" in told.stdout
+    assert "  modified  other" in told.stdout
+    assert "unreadable  data  (`data` cannot be read" in told.stdout
+    assert "data/a.csv): permission denied)" in told.stdout
+    found = json.loads(subprocess.run([*words, "--json"], cwd=root, capture_output=True).stdout)
+    assert not found["clean"]
+    assert [item["state"] for item in found["tracked"]] == ["unreadable", "modified"]
+    assert "permission denied" in found["tracked"][0]["why"]
+
+
+def test_a_pipe_in_a_tracked_folder_is_told_and_the_others_too(
+    drystone: Drystone, root: Path, data: Path
+) -> None:
+    (root / "other").write_text("1")
+    assert drystone("add", "data", "other")[0] == 0
+    os.mkfifo(data / "pipe")
+    code, out, _ = drystone("status")
+    assert code == 0
+    assert "tracked: 1 clean, 1 unreadable" in out

@@ -70,16 +70,17 @@ def dispatch(words: Sequence[str], context: Context) -> int:
         raise _no_such_verb(name)
     parser = verb_parser(name)
     command = None
-    if "--" in given:  # everything behind it is somebody else's command line
+    has_command = "command" in parser._defaults
+    if has_command and "--" in given:  # everything behind it is somebody else's command line
         split = given.index("--")
         given, command = given[:split], given[split + 1 :]
+    elif given[-1:] == ["--"]:  # it ends the options, and argparse minds where nothing comes behind
+        given = given[:-1]
     try:
         arguments = parser.parse_args(given)
     except SystemExit as stop:  # --help has printed and asks to leave
         return int(stop.code or 0)
-    if command is not None and not hasattr(arguments, "command"):
-        raise UsageError(f"`drystone {name}` takes no command behind `--`")
-    if hasattr(arguments, "command"):
+    if has_command:
         arguments.command = command
     return verbs.load(name).run(arguments, context)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SUMMARY = "show tracked files that changed, are missing or unknown"
 EXAMPLE = "drystone status"
 
-_STYLE = {"clean": "green", "modified": "yellow", "missing": "red", "unknown": "cyan"}
+_STYLE = {"clean": "green", "modified": "yellow", "missing": "red", "unreadable": "red", "unknown": "cyan"}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -96,6 +96,10 @@ def _print(found: WorkspaceStatus, context: Context, begun: list[str]) -> None:
 
 
 def _detail(item: TrackedState) -> str:
+    from drystone.objects.entry import printable
+
+    if item.why:
+        return f"({printable(item.why)})"
     if item.locked.kind == "tree" and item.changes:
         count = Counter(change.change for change in item.changes)
         return "(" + ", ".join(f"{number} {change}" for change, number in sorted(count.items())) + ")"
@@ -112,4 +116,5 @@ def _document(item: TrackedState) -> dict[str, object]:
         "stored": item.stored,
         "locked": item.locked,
         "changes": document(item.changes),
+        **({"why": printable(item.why)} if item.why else {}),
     }

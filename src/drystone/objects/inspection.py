@@ -47,10 +47,10 @@ class Inspection(NamedTuple):
 
 
 def inspect(store: ObjectStore, tell: Progress = lambda _done, _all: None) -> Inspection:
-    """Examines all packs, indexes and loose objects; changes nothing.
+    """Examines all packs, indexes and loose objects; changes nothing. A file that cannot be read is a fault.
 
     Raises:
-        OSError: the store cannot be read.
+        OSError: a folder of the store cannot be read.
     """
     packs, loose = _packs(store), list(_loose(store))
     total = sum(size for _, size in loose) + sum(_size(pack) for pack in packs)
@@ -58,7 +58,7 @@ def inspect(store: ObjectStore, tell: Progress = lambda _done, _all: None) -> In
     faults: list[Fault] = []
     done = 0
     for pack in packs:
-        faults += _pack(pack, whole)
+        faults += _pack_if_readable(pack, whole)
         done += _size(pack)
         tell(done, total)
     for path, size in loose:
@@ -97,6 +97,21 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
+
+
+def _pack_if_readable(path: Path, whole: set[bytes]) -> list[Fault]:
+    try:
+        return _pack(path, whole)
+    except OSError as error:
+        objects: tuple[str, ...] = ()
+        with suppress(OSError, ValueError):  # its index may tell what is in it
+            objects = tuple(name_of(digest) for digest in Pack(path).index)
+        at = Path(os.fsdecode(error.filename)).name if error.filename else path.name
+        return [Fault(f"packs/{at}", _unreadable(error), objects)]
+
+
+def _unreadable(error: OSError) -> str:
+    return f"it cannot be read: {(error.strerror or str(error)).lower()}"
 
 
 def _pack(path: Path, whole: set[bytes]) -> list[Fault]:
@@ -141,7 +156,10 @@ def _single(store: ObjectStore, path: Path, whole: set[bytes]) -> Fault | None:
     name = OBJECT_PREFIX + path.parent.name + path.name
     if not is_object_id(name) or not path.is_file():
         return Fault(file, "no object can be of this name")
-    found, _ = hash_file(path)
+    try:
+        found, _ = hash_file(path)
+    except OSError as error:
+        return Fault(file, _unreadable(error), (name,))
     if found != name:
         return Fault(file, f"its bytes hash to `{found}`", (name,))
     whole.add(digest_of(name))

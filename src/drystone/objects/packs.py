@@ -205,7 +205,7 @@ class Packs:
             return None
         except FileNotFoundError:
             return None
-        except ValueError:
+        except (ValueError, PermissionError):
             self._doubt()
             with suppress(OSError, ValueError):
                 return _with_new_index(path, self._incoming)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
-from drystone.core.errors import Corrupt, NotFound
+from drystone.core.errors import Corrupt, NotFound, ProjectInvalid
 from drystone.core.ids import digest_of
 from drystone.objects.entry import HEADER, Entry
 from drystone.objects.store import ObjectStore
@@ -20,14 +20,16 @@ class Reach:
 
     Args:
         store: where directories are read.
+        patient: go on where an object cannot be read, as if it were damaged; for who only looks.
 
     Attributes:
         digests: of all that was reached, also of what the store lacks.
         unread: directories that are not here or damaged, with the name by which they were reached.
     """
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, *, patient: bool = False) -> None:
         self._store = store
+        self._patient = patient
         self.digests: set[bytes] = set()
         self.unread: dict[str, str] = {}
 
@@ -53,11 +55,13 @@ class Reach:
                 pending.append((child.object, f"{by}/{child.name}", child.kind == "tree"))
 
     def _below(self, name: str, by: str, tree: bool | None) -> tuple[Entry, ...]:
-        if tree is None and not looks_like_a_tree(self._store, name):
-            return ()
         try:
+            if tree is None and not looks_like_a_tree(self._store, name):
+                return ()
             return read_tree(self._store, name)
-        except (NotFound, Corrupt):
+        except (NotFound, ProjectInvalid, OSError) as error:
+            if not isinstance(error, NotFound | Corrupt) and not self._patient:
+                raise
             if tree:
                 self.unread[name] = by
             return ()

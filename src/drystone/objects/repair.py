@@ -36,10 +36,12 @@ def repair(store: ObjectStore, faults: Iterable[Fault]) -> list[str]:
     Raises:
         WorkFailed, ProjectInvalid: the store cannot be written.
     """
-    done = []
+    done, faults = list[str](), list(faults)
     packs = {Path(fault.file).stem for fault in faults if fault.file.startswith("packs/")}
     with store.explaining(), store.sharing.alone():
         store.loose.prepare()
+        for fault in faults:
+            done += _allow(store.root / fault.file, fault.file)
         for name in sorted(packs):
             line = _pack(store, store.packs.folder / f"{name}{PACK_SUFFIX}")
             done += [line] if line else []
@@ -50,6 +52,19 @@ def repair(store: ObjectStore, faults: Iterable[Fault]) -> list[str]:
     return done
 
 
+def _allow(path: Path, file: str) -> list[str]:
+    """Lets everybody read a file of ours again that nobody may."""
+    try:
+        path.open("rb").close()
+    except PermissionError:
+        with suppress(OSError):  # it is somebody else's
+            path.chmod(0o444)
+            return [f"{file}: may be read again"]
+    except OSError:
+        pass  # whoever mends it sees what is wrong
+    return []
+
+
 def _pack(store: ObjectStore, path: Path) -> str | None:
     index = path.with_suffix(INDEX_SUFFIX)
     if not path.exists():
@@ -58,6 +73,11 @@ def _pack(store: ObjectStore, path: Path) -> str | None:
         return f"packs/{index.name}: moved to quarantine, its pack is lost"
     try:
         data = restored_index(path)
+    except OSError:
+        for file in (path, index):
+            if file.exists():
+                store.quarantine.move(file, file.name)
+        return f"packs/{path.name}: moved to quarantine, it cannot be read"
     except ValueError:
         store.quarantine.move(path, path.name)
         return f"packs/{path.name}: moved to quarantine, its name is no hash"
@@ -110,7 +130,21 @@ def _single(store: ObjectStore, fault: Fault) -> list[str]:
     path = store.root / fault.file
     name = OBJECT_PREFIX + path.parent.name + path.name
     with suppress(FileNotFoundError, IsADirectoryError):
-        if not is_object_id(name) or hash_file(path)[0] != name:
+        if not is_object_id(name) or not _holds(path, name):
             store.quarantine.move(path, name)
             return [f"{fault.file}: moved to quarantine"]
     return []
+
+
+def _holds(path: Path, name: str) -> bool:
+    """Whether a file can be read and is the object of this name.
+
+    Raises:
+        FileNotFoundError, IsADirectoryError: it is no file.
+    """
+    try:
+        return hash_file(path)[0] == name
+    except (FileNotFoundError, IsADirectoryError):
+        raise
+    except OSError:
+        return False

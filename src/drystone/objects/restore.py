@@ -87,10 +87,17 @@ class Wanted:
         self._store = store
         self._entry = entry
         self._trees: dict[str, tuple[Entry, ...]] = {}
-        files = [(path, file.object) for path, file in walk(store, entry, self._trees)]
+        found = [(path, file.object, file.size) for path, file in walk(store, entry, self._trees)]
+        files = [(path, name) for path, name, _ in found]
+        self._below = sum(size for _, _, size in found)
         unpacked = {name_of(digest) for digest in store.packs.without(digest_of(name) for _, name in files)}
         lost = {name for name in unpacked if not store.has(name)}
         self.missing = [path for path, name in files if name in lost] if lost else []
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files and links of the entry, whatever size it says itself; nothing may be missing."""
+        return self._below if self._entry.kind == "tree" else self._store.size(self._entry.object)
 
     def restore(self, path: Path, *, known: Known | None = None, progress: Progress | None = None) -> None:
         """Makes `path` equal to the entry, touching only what differs.

@@ -160,7 +160,7 @@ class _Unmet(NamedTuple):
 
 
 def _unmet(project: Project, has: Callable[[str], bool]) -> _Unmet:
-    reach = Reach(project.store)
+    reach = Reach(project.store, patient=True)
     lost: dict[str, list[str]] = {}
     now: set[str] = set()
     roots: set[str] = set()

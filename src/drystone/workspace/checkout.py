@@ -10,15 +10,15 @@ from pathlib import Path
 
 import msgspec
 
-from drystone.core.errors import Conflict, NotFound
+from drystone.core.errors import Conflict, Corrupt, NotFound
 from drystone.core.ids import digest_of, short
-from drystone.objects.entry import Entry
+from drystone.objects.entry import Entry, printable
 from drystone.objects.hashing import Progress
 from drystone.objects.restore import Wanted, remove
 from drystone.objects.trash import Trash
 from drystone.objects.tree import Memory, read_tree, walk
 from drystone.workspace.diff import is_within, not_tracked
-from drystone.workspace.lockfile import LockedPath
+from drystone.workspace.lockfile import LockedPath, path_line
 from drystone.workspace.operations import Change
 from drystone.workspace.recording import kept, recorded
 from drystone.workspace.workspace import Workspace
@@ -199,7 +199,22 @@ def _need_objects(workspace: Workspace, plans: Sequence[_Plan], revision: str | 
                 at=[f"{plan.path}/{name}" for name in missing[:_SHOWN] if name],
                 hints=_ways_back(workspace, plan.wanted, revision),
             )
+        _check_size(plan, contents[-1].size)
     return contents
+
+
+def _check_size(plan: _Plan, size: int) -> None:
+    """Raises where the lock tells another size than there is: what was restored would differ for ever."""
+    if plan.wanted.size != size:
+        raise Corrupt(
+            f"`drystone.lock` gives `{printable(plan.path)}` another size than it has",
+            at=f"drystone.lock, the line `{path_line(plan.path, LockedPath.of(plan.wanted))}`",
+            because=f"`{short(plan.wanted.object)}` has {size:,} bytes; nothing was checked out",
+            hints=[
+                f"write {size} at the end of that line, or take the last committed lock with "
+                "`git checkout HEAD -- drystone.lock`"
+            ],
+        )
 
 
 def _ways_back(workspace: Workspace, wanted: Entry, revision: str | None) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from drystone.core.errors import Conflict, ProjectInvalid, UsageError
 from drystone.objects.tree import Memory
 from drystone.workspace.diff import FileChange, Side, compare, is_within
 from drystone.workspace.git import State
@@ -20,16 +21,18 @@ class TrackedState(msgspec.Struct, frozen=True):
     """One line of the lock and what is there.
 
     Attributes:
-        state: `clean` as locked; `modified`; `missing` nothing is there.
+        state: `clean` as locked; `modified`; `missing` nothing is there; `unreadable` it cannot be told.
         stored: whether the local store has the locked object (of a directory: its list).
         changes: the files that differ, if `modified`.
+        why: what is in the way, if `unreadable`.
     """
 
     path: str
-    state: Literal["clean", "modified", "missing"]
+    state: Literal["clean", "modified", "missing", "unreadable"]
     locked: LockedPath
     stored: bool
     changes: tuple[FileChange, ...] = ()
+    why: str = ""
 
 
 class WorkspaceStatus(msgspec.Struct, frozen=True):
@@ -55,9 +58,10 @@ class WorkspaceStatus(msgspec.Struct, frozen=True):
 def status(workspace: Workspace) -> WorkspaceStatus:
     """Compares every tracked path with the lock, and looks for files that nobody tracks.
 
+    What cannot be read, cannot be stored or keeps changing is told as the state of its path.
+
     Raises:
         Corrupt, ProjectInvalid: the lock cannot be understood.
-        UsageError, Conflict: a tracked path holds what cannot be stored, or keeps changing.
     """
     lock = workspace.lock()
     tracked = tuple(_state(workspace, path, lock.paths[path]) for path in sorted(lock.paths))
@@ -66,8 +70,13 @@ def status(workspace: Workspace) -> WorkspaceStatus:
 
 def _state(workspace: Workspace, path: str, locked: LockedPath) -> TrackedState:
     trees = Memory()
-    found = workspace.entry(path, trees)
     stored = workspace.store.has(locked.object)
+    try:
+        found = workspace.entry(path, trees)
+    except (UsageError, Conflict, ProjectInvalid) as error:
+        at = f" ({error.at[0]})" if error.at else ""
+        because = f": {error.because[0]}" if error.because else ""
+        return TrackedState(path, "unreadable", locked, stored, why=f"{error.message}{at}{because}")
     if found is None:
         return TrackedState(path, "missing", locked, stored)
     if LockedPath.of(found) == locked:
@@ -92,8 +101,11 @@ def _unknown(workspace: Workspace, locked: Collection[str]) -> Iterator[str]:
 
 
 def _unknown_below(folder: Path, root: Path, known: Collection[str], above: Collection[str]) -> Iterator[str]:
-    with os.scandir(folder) as found:
-        items = sorted(found, key=lambda item: item.name)
+    try:
+        with os.scandir(folder) as found:
+            items = sorted(found, key=lambda item: item.name)
+    except PermissionError:
+        return  # what is tracked in it is told as unreadable
     for item in items:
         path = Path(item.path).relative_to(root).as_posix()
         if path in known or item.name in (".gitignore", ".gitkeep"):

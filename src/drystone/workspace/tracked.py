@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from drystone.core.errors import Conflict, UsageError
-from drystone.objects.entry import Entry
+from drystone.objects.entry import Entry, printable
 from drystone.objects.hashing import Progress
 from drystone.objects.intake import identify_path, store_path
 from drystone.workspace.ignore import ignore_state, kept_out_of_git
@@ -93,6 +93,7 @@ def _outcome(before: LockedPath | None, after: LockedPath) -> Literal["added", "
 def _refuse(workspace: Workspace, names: Sequence[str], lock: Lock) -> None:
     """Raises for paths that cannot be tracked, before anything is stored."""
     for name in names:
+        _refuse_own(name)
         if workspace.place(name).is_symlink():
             raise UsageError(
                 f"`{name}` is a symbolic link",
@@ -117,4 +118,19 @@ def _refuse(workspace: Workspace, names: Sequence[str], lock: Lock) -> None:
             way_out = f"add only the whole with `drystone add {outer}`"
         raise Conflict(
             f"`{inner}` and `{outer}` cannot both be tracked: one lies inside the other", hints=[way_out]
+        )
+
+
+def _refuse_own(name: str) -> None:
+    """Raises for git's files and our own: they say what is tracked, so git must have them.
+
+    Raises:
+        UsageError: it is such a file.
+    """
+    of_git = name.rpartition("/")[2].startswith(".git")
+    if of_git or name == "drystone.toml":
+        raise UsageError(
+            f"`{printable(name)}` cannot be tracked by Drystone",
+            because=f"{'git' if of_git else 'Drystone'} reads it, and it belongs to the code",
+            hints=[f"commit it with `git add {printable(name)} && git commit`"],
         )

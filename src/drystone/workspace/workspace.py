@@ -79,7 +79,12 @@ class Workspace(NamedTuple):
             raise UsageError(f"`{path}` is outside of the project", at=str(self.layout.root))
         name = place.relative_to(self.layout.root).as_posix()
         if not is_safe_path(name):
-            raise UsageError(f"`{name}` cannot be tracked", because="it is not a path of the project's own")
+            own = name == self.layout.lock.name
+            raise UsageError(
+                f"`{name}` cannot be tracked",
+                because="it is not a path of the project's own",
+                hints=[f"commit it with `git add {name} && git commit`"] if own else [],
+            )
         return name
 
     def place(self, path: str) -> Path:

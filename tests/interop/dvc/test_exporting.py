@@ -107,6 +107,29 @@ def test_every_loss_is_told(ours: Repository) -> None:
     assert not (ours.root.parent / "out").exists()
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_names_that_are_not_utf_8_are_left_out_and_told(ours: Repository, dry_run: bool) -> None:
+    data = ours.root / "odd"
+    (data / os.fsdecode(b"sub\xff") / "empty").mkdir(parents=True)
+    (data / os.fsdecode(b"sub\xff") / "x").write_bytes(b"1")
+    (data / os.fsdecode(b"bad\xff")).write_bytes(b"2")
+    (data / "good").write_bytes(b"3")
+    alone = ours.root / os.fsdecode(b"alone\xff")
+    alone.write_bytes(b"4")
+    add(ours.workspace(), [data, alone])
+    target = ours.root.parent / "out"
+    done = exported(ours.root, target, dry_run=dry_run)
+    lost = {item.path: item.what for item in done.lost}
+    assert sorted(lost.values()) == ["name left out"] * 4
+    assert sum("sub" in path for path in lost) == 2
+    if not dry_run:
+        described = (target / "odd.dvc").read_text()
+        assert "nfiles: 1" in described
+        assert [path.name for path in (target / "odd").rglob("*")] == ["good"]
+        for path in (target / ".dvc" / "cache").rglob("*.dir"):
+            assert "\\ud" not in path.read_text()
+
+
 def test_the_files_are_dvcs_to_the_byte(ours: Repository, tmp_path: Path) -> None:
     target, remote = tmp_path / "out", tmp_path / "remote"
     done = exported(ours.root, target, remote=remote)

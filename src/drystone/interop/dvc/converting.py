@@ -30,7 +30,8 @@ class Lost(msgspec.Struct, frozen=True):
         path: a tracked path, or one inside of it.
         what: `executable`: the bit, of a file in a directory; `empty directory`; `link copied`: a
             symbolic link to a file of the same directory, kept as a copy; `link left out`: any other
-            one; `name left out`: a name that DVC keeps for itself, or that YAML cannot hold.
+            one; `name left out`: a name that DVC keeps for itself, or that is not UTF-8, as
+            all in YAML and JSON must be.
     """
 
     path: str
@@ -116,8 +117,8 @@ def _files(store: ObjectStore, path: str, entry: Entry, lost: list[Lost]) -> Ite
     here = _flat(store, entry)
     for name, found in here.items():
         whole = printable(f"{path}/{name}")
-        if any(part in _OWN for part in name.split("/")):
-            if found.kind != "tree":
+        if any(part in _OWN for part in name.split("/")) or not _has_text(name):
+            if found.kind != "tree" or not read_tree(store, found.object):
                 lost.append(Lost(whole, "name left out"))
         elif found.kind == "link":
             target = _followed(store, here, name)
