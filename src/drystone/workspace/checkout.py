@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from drystone.core.errors import Conflict, NotFound
+from drystone.core.errors import Conflict, Corrupt, NotFound
 from drystone.core.ids import short
-from drystone.objects.entry import Entry
+from drystone.objects.entry import Entry, printable
 from drystone.objects.hashing import Progress
 from drystone.objects.restore import Wanted, remove
 from drystone.objects.tree import Memory, walk
@@ -21,6 +21,18 @@ from drystone.workspace.operations import Change
 from drystone.workspace.workspace import Workspace
 
 _SHOWN = 5
+
+
+class Lacking(NotFound):
+    """The store has not all of `object`, which `path` should be."""
+
+    path = object = ""
+
+
+class Damaged(Corrupt):
+    """Something of `object`, which `path` should be, turned out to be damaged."""
+
+    path = object = ""
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -193,11 +205,13 @@ def _need_objects(workspace: Workspace, plans: Sequence[_Plan]) -> list[Wanted]:
             missing = [""]
         if missing:
             what = short(plan.wanted.object)
-            raise NotFound(
-                f"`{plan.path}` cannot be checked out: `{what}` is not completely in the local store",
-                at=[f"{plan.path}/{name}" for name in missing[:_SHOWN] if name],
-                hints=["make what steps write again with `drystone run`"],
+            error = Lacking(
+                f"`{printable(plan.path)}` cannot be checked out: `{what}` is not completely in the local"
+                " store",
+                at=[printable(f"{plan.path}/{name}") for name in missing[:_SHOWN] if name],
             )
+            error.path, error.object = plan.path, plan.wanted.object
+            raise error
     return contents
 
 
@@ -226,4 +240,14 @@ def _carry_out(workspace: Workspace, plan: _Plan, content: Wanted, progress: Pro
     place = workspace.place(plan.path)
     if plan.present is not None:  # also what was saved when this was planned: it may have changed since
         workspace.save(plan.path)
-    content.restore(place, known=workspace.stat_index, progress=progress)
+    try:
+        content.restore(place, known=workspace.stat_index, progress=progress)
+    except Corrupt as found:
+        error = Damaged(
+            f"`{printable(plan.path)}` cannot be checked out: {found.message}",
+            at=found.at,
+            because=found.because,
+            hints=found.hints,
+        )
+        error.path, error.object = plan.path, plan.wanted.object
+        raise error from found
