@@ -40,7 +40,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--rows", metavar="A..B", help="of a Parquet file the rows from A, counted from 0, up to B"
     )
     parser.add_argument("--repo", metavar="WHERE", help="another repository: a folder, or a URL for git")
-    parser.add_argument("--remote", metavar="REMOTE", help="which one to ask first: its name or address")
+    parser.add_argument(
+        "--remote",
+        metavar="REMOTE",
+        help="which one to ask first: its name or address (an address is enough outside of a repository)",
+    )
     parser.add_argument("--force", action="store_true", help="replace what is in the way")
     parser.add_argument("--verbose", action="store_true", help="tell requests and bytes")
 
@@ -71,15 +75,21 @@ def run(arguments: Namespace, context: Context) -> int:
 
 @contextmanager
 def _reader(arguments: Namespace, context: Context) -> Iterator[Reader]:
+    from drystone.core.errors import NotARepository
     from drystone.project.reading import Reader
     from drystone.project.settings import Settings
 
     # beside the result, so that a large one needs not fit into /tmp, and is only renamed in the end
     near = context.cwd if arguments.output in (None, "-") else (context.cwd / arguments.output).parent
     scratch = near if near.is_dir() else Path(tempfile.gettempdir())
-    with Reader.at(
-        context.cwd, Settings.of(context.environ), scratch, repo=arguments.repo, remote=arguments.remote
-    ) as reader:
+    try:
+        reader = Reader.at(
+            context.cwd, Settings.of(context.environ), scratch, repo=arguments.repo, remote=arguments.remote
+        )
+    except NotARepository as error:
+        error.hints = ("name a repository with `--repo WHERE`, or a remote alone with `--remote URL`",)
+        raise
+    with reader:
         yield reader
 
 

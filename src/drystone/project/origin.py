@@ -1,7 +1,7 @@
 """Where names are looked up: this project, or another repository without a clone of it.
 
 Of another repository only the lock, the settings and, for versions, the journals of runs are read. Nothing
-in it is run.
+in it is run. Without any repository, a remote alone knows objects and the versions on record there.
 """
 
 from __future__ import annotations
@@ -123,6 +123,35 @@ def here(project: Project, remote: str | None = None) -> Origin:
     return Origin(project, sources, locks, lambda: project.ledger, own=True, close=project.close)
 
 
+def alone(remote: str, settings: Settings, *, scratch: Path, clock: Clock) -> Origin:
+    """A remote without a repository: objects by their ids, and what the record of runs there names.
+
+    Args:
+        remote: its address.
+        settings: of this process.
+        scratch: the folder in which to make one of ours, which is deleted by `close`.
+        clock: tells the time.
+    """
+    own = Scratch(scratch, ".drystone-get-")
+    project = Project(own.path, settings, clock)
+
+    def locks(revision: str | None) -> Lock:
+        if revision is None:
+            return Lock()
+        raise NotARepository(
+            f"there is no git repository that could tell what `{revision}` is",
+            because=f"only remote `{remote}` is asked",
+            hints=["name the repository with `--repo WHERE`"],
+        )
+
+    def close() -> None:
+        project.close()
+        own.close()
+
+    sources = Sources(project, lambda: [Address(remote, remote)])
+    return Origin(project, sources, locks, lambda: _recorded(project, sources), own=False, close=close)
+
+
 def elsewhere(
     where: str, settings: Settings, *, base: Path, scratch: Path, remote: str | None = None, clock: Clock
 ) -> Origin:
@@ -207,19 +236,21 @@ def _fetched(where: str, settings: Settings, scratch: Scratch, remote: str | Non
 
     sources = Sources(project, addresses)
 
-    def ledger() -> Ledger:
-        errors: list[DrystoneError] = []
-        for distant in sources.remotes(errors):
-            distant.remote.pull_journals()
-        if errors:
-            raise errors[0]
-        return project.ledger
-
     def close() -> None:
         project.close()
         scratch.close()
 
-    return Origin(project, sources, locks, ledger, own=False, close=close)
+    return Origin(project, sources, locks, lambda: _recorded(project, sources), own=False, close=close)
+
+
+def _recorded(project: Project, sources: Sources) -> Ledger:
+    """The record of runs as the remotes have it."""
+    errors: list[DrystoneError] = []
+    for distant in sources.remotes(errors):
+        distant.remote.pull_journals()
+    if errors:
+        raise errors[0]
+    return project.ledger
 
 
 def _addresses(project: Project, remote: str | None, *, absolute: bool = False) -> list[Address]:
