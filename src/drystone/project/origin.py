@@ -41,6 +41,7 @@ class Origin:
         ledger: the record of versions, asked for when it is needed.
         own: whether `project` is the user's own, with a work tree.
         close: called in the end.
+        tree: the top of the user's own work tree, if it is looked up there.
     """
 
     def __init__(
@@ -52,10 +53,12 @@ class Origin:
         *,
         own: bool,
         close: Callable[[], None],
+        tree: Path | None = None,
     ) -> None:
         self.project = project
         self.sources = sources
         self.own = own
+        self.tree = project.layout.root if own else tree
         self.close = close
         self._locks = locks
         self._ledger = ledger
@@ -121,6 +124,25 @@ def here(project: Project, remote: str | None = None) -> Origin:
 
     sources = Sources(project, lambda: _addresses(project, remote))
     return Origin(project, sources, locks, lambda: project.ledger, own=True, close=project.close)
+
+
+def untouched(project: Project, remote: str | None = None, *, scratch: Path) -> Origin:
+    """The user's own project, of which nothing is written: what is fetched is kept elsewhere for the while.
+
+    Args:
+        project: which.
+        remote: as for `here`.
+        scratch: the folder in which to make one of ours, which is deleted by `close`.
+    """
+    return _neighbour(project, Scratch(scratch, ".drystone-get-"), remote, tree=project.layout.root)
+
+
+def may_write(project: Project) -> bool:
+    """Whether what is fetched can be kept in a project."""
+    layout = project.layout
+    folders = [layout.state if layout.state.exists() else layout.root]
+    folders += [layout.objects] if layout.objects.exists() else []
+    return all(os.access(folder, os.W_OK | os.X_OK) for folder in folders)
 
 
 def alone(remote: str, settings: Settings, *, scratch: Path, clock: Clock) -> Origin:
@@ -191,7 +213,7 @@ def elsewhere(
         raise
 
 
-def _neighbour(near: Project, scratch: Scratch, remote: str | None) -> Origin:
+def _neighbour(near: Project, scratch: Scratch, remote: str | None, tree: Path | None = None) -> Origin:
     """A work tree of this machine: its store and ledger are read, nothing in it is written."""
     inside = Project(scratch.path, near.settings, near.clock)
 
@@ -207,7 +229,7 @@ def _neighbour(near: Project, scratch: Scratch, remote: str | None) -> Origin:
         scratch.close()
 
     sources = Sources(inside, lambda: _addresses(near, remote, absolute=True), [near.store])
-    return Origin(inside, sources, locks, lambda: near.ledger, own=False, close=close)
+    return Origin(inside, sources, locks, lambda: near.ledger, own=False, close=close, tree=tree)
 
 
 def _fetched(where: str, settings: Settings, scratch: Scratch, remote: str | None, clock: Clock) -> Origin:

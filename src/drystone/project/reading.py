@@ -12,7 +12,7 @@ from drystone.objects.entry import Entry, printable
 from drystone.project import contents
 from drystone.project.contents import Content
 from drystone.project.lazyfile import LazyFile, opened
-from drystone.project.origin import Origin, alone, elsewhere, here
+from drystone.project.origin import Origin, alone, elsewhere, here, may_write, untouched
 from drystone.project.project import Project
 from drystone.project.settings import Settings
 
@@ -45,7 +45,8 @@ class Reader:
         Args:
             start: that folder.
             settings: of this process.
-            scratch: the folder in which to make one of ours, for what is learnt of another repository.
+            scratch: the folder in which to make one of ours, for what is learnt of another repository, or
+                fetched where the project may not be written.
             repo: another repository: a folder of this machine, or whatever `git clone` takes.
             remote: the name or address of the remote that is asked first.
 
@@ -58,11 +59,14 @@ class Reader:
             remote = str((start / remote).absolute())
         if repo is None:
             try:
-                origin = here(Project.discover(start, settings), remote)
+                project = Project.discover(start, settings)
             except NotARepository:
                 if remote is None or "/" not in remote:
                     raise
                 origin = alone(remote, settings, scratch=scratch, clock=SystemClock())
+            else:
+                writable = may_write(project)
+                origin = here(project, remote) if writable else untouched(project, remote, scratch=scratch)
         else:
             origin = elsewhere(
                 repo, settings, base=start, scratch=scratch, remote=remote, clock=SystemClock()
