@@ -266,6 +266,39 @@ def test_a_neighbour_that_has_nothing_itself_gives_from_its_remote(
     assert not (clone / ".drystone" / "objects").exists()  # it was only read
 
 
+def test_a_remote_alone_without_a_repository(drystone: Drystone, base: Path) -> None:
+    outside = base / "outside"
+    outside.mkdir()
+    lab = str(base / "lab")
+    for reference, content in [
+        (hash_bytes(b"one\n"), "one\n"),
+        (hash_bytes(b"one\n")[:11], "one\n"),
+        ("data:out@v1/x.txt", "one\n"),
+        ("data:out/x.txt", "two\n"),
+        ("model:m@champion/weights", "\0" * 1000),
+    ]:
+        assert drystone("get", reference, "--remote", lab, "-o", "-", at=outside) == (0, content, "")
+    answer = drystone("get", "data:out@v1", "--remote", "../lab", at=outside)
+    assert answer.code == 0, answer.err
+    assert (outside / "out" / "x.txt").read_text() == "one\n"
+    assert [path.name for path in outside.iterdir()] == ["out"]
+    for words, code, said in [
+        (["data/out/x.txt", "--remote", lab], 4, "nothing is called `data/out/x.txt`"),
+        (
+            ["data:out@git:main", "--remote", lab],
+            3,
+            "there is no git repository that could tell what `main` is",
+        ),
+        (["data:oth", "--remote", lab], 4, "`data:out`"),
+        (["data:out@v1", "--remote", "../none"], 6, "there is no such folder"),
+        (["data:out@v1", "--remote", "lab"], 3, "this is not a git repository"),
+        (["data:out@v1"], 3, "--remote URL"),
+    ]:
+        answer = drystone("get", *words, "-o", "y", at=outside)
+        assert (answer.code, said in answer.err) == (code, True), answer.err
+    assert [path.name for path in outside.iterdir()] == ["out"]
+
+
 def test_a_remote_beside_another_repositorys_clone_is_not_guessed(drystone: Drystone, base: Path) -> None:
     project = base / "clone"
     (project / "drystone.toml").write_text('[remotes.lab]\nurl = "../lab"\n')

@@ -27,6 +27,7 @@ def run(arguments: Namespace, context: Context) -> int:
 
     from drystone.cli.progress import bar
     from drystone.objects.entry import printable
+    from drystone.project.advice import advising
     from drystone.workspace.checkout import checkout
     from drystone.workspace.workspace import Workspace
 
@@ -34,6 +35,7 @@ def run(arguments: Namespace, context: Context) -> int:
     with (
         Workspace.open(project.layout, project.git, project.store, project.clock) as workspace,
         bar(context, "checking out") as progress,
+        advising(project, arguments.git),
     ):
         done = checkout(
             workspace,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -41,7 +42,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--rows", metavar="A..B", help="of a Parquet file the rows from A, counted from 0, up to B"
     )
     parser.add_argument("--repo", metavar="WHERE", help="another repository: a folder, or a URL for git")
-    parser.add_argument("--remote", metavar="REMOTE", help="which one to ask first: its name or address")
+    parser.add_argument(
+        "--remote",
+        metavar="REMOTE",
+        help="which one to ask first: its name or address (an address is enough outside of a repository)",
+    )
     parser.add_argument("--force", action="store_true", help="replace what is in the way")
     parser.add_argument("--verbose", action="store_true", help="tell requests and bytes")
 
@@ -72,27 +77,34 @@ def run(arguments: Namespace, context: Context) -> int:
 
 @contextmanager
 def _reader(arguments: Namespace, context: Context) -> Iterator[Reader]:
+    from drystone.core.errors import NotARepository
     from drystone.project.reading import Reader
     from drystone.project.settings import Settings
 
     # beside the result, so that a large one needs not fit into /tmp, and is only renamed in the end
     near = context.cwd if arguments.output in (None, "-") else (context.cwd / arguments.output).parent
-    scratch = near if near.is_dir() else Path(tempfile.gettempdir())
-    with Reader.at(
-        context.cwd, Settings.of(context.environ), scratch, repo=arguments.repo, remote=arguments.remote
-    ) as reader:
+    usable = near.is_dir() and os.access(near, os.W_OK | os.X_OK)
+    scratch = near if usable else Path(tempfile.gettempdir())
+    try:
+        reader = Reader.at(
+            context.cwd, Settings.of(context.environ), scratch, repo=arguments.repo, remote=arguments.remote
+        )
+    except NotARepository as error:
+        error.hints = ("name a repository with `--repo WHERE`, or a remote alone with `--remote URL`",)
+        raise
+    with reader:
         yield reader
 
 
 def _under(reader: Reader, context: Context) -> str:
     """The current folder as tracked paths name it."""
-    root = reader.origin.project.layout.root
-    here = context.cwd.resolve()
-    return here.relative_to(root).as_posix() if reader.origin.own and here != root else ""
+    root, here = reader.origin.tree, context.cwd.resolve()
+    return here.relative_to(root).as_posix() if root is not None and here != root else ""
 
 
 def _whole(arguments: Namespace, context: Context, reader: Reader, content: Content) -> int:
     from drystone.cli.progress import bar
+    from drystone.core.errors import ProjectInvalid
     from drystone.objects.entry import printable
     from drystone.project import getting
 
@@ -105,7 +117,14 @@ def _whole(arguments: Namespace, context: Context, reader: Reader, content: Cont
                 while data := file.read(_COPIED):
                     context.raw(data)
             return 0
-        if arguments.output is None and origin.own and content.path is not None:
+        if arguments.output is None and origin.tree is not None and content.path is not None:
+            if not origin.own:
+                raise ProjectInvalid(
+                    f"`{printable(content.path)}` cannot be put in its own place",
+                    at=str(origin.tree / ".drystone"),
+                    because="nothing can be written there",
+                    hints=["put it elsewhere with `-o PATH`"],
+                )
             got = getting.to_its_place(
                 origin, content, force=arguments.force, progress=progress, placing=placing
             )

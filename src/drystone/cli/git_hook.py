@@ -42,6 +42,7 @@ def _rebasing(context: Context) -> bool:
 
 def _follow(context: Context, previous: str | None) -> int:
     from drystone.objects.entry import printable
+    from drystone.project.advice import advise
     from drystone.workspace.hookwork import follow
     from drystone.workspace.workspace import Workspace
 
@@ -61,6 +62,7 @@ def _follow(context: Context, previous: str | None) -> int:
     for path in found.kept:
         context.note(f"drystone: `{printable(path)}` was left alone, it has changes of its own")
     for problem in found.problems.values():
+        advise(project, problem)
         context.error(problem)
     return 0  # what git did is done; a tracked path that could not follow does not undo it
 

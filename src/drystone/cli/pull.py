@@ -36,6 +36,7 @@ def run(arguments: Namespace, context: Context) -> int:
     from drystone.cli.progress import bar
     from drystone.cli.push import tell, vars_of
     from drystone.objects.entry import printable
+    from drystone.project.advice import advising
     from drystone.project.remotes import Remote
     from drystone.workspace.checkout import CheckedOut, checkout
     from drystone.workspace.workspace import Workspace
@@ -52,7 +53,7 @@ def run(arguments: Namespace, context: Context) -> int:
         _raise_if_lacking(done)
         here = CheckedOut((), (), ())
         if not arguments.fetch_only and not conflicts and arguments.git is None:
-            with bar(context, "checking out") as progress:
+            with bar(context, "checking out") as progress, advising(project):
                 here = checkout(workspace, paths, progress=progress)
     restored = [printable(path) for path in here.restored]
     if context.json_mode:

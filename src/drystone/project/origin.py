@@ -1,7 +1,7 @@
 """Where names are looked up: this project, or another repository without a clone of it.
 
 Of another repository only the lock, the settings and, for versions, the journals of runs are read. Nothing
-in it is run.
+in it is run. Without any repository, a remote alone knows objects and the versions on record there.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Origin:
         ledger: the record of versions, asked for when it is needed.
         own: whether `project` is the user's own, with a work tree.
         close: called in the end.
+        tree: the top of the user's own work tree, if it is looked up there.
     """
 
     def __init__(
@@ -52,10 +53,12 @@ class Origin:
         *,
         own: bool,
         close: Callable[[], None],
+        tree: Path | None = None,
     ) -> None:
         self.project = project
         self.sources = sources
         self.own = own
+        self.tree = project.layout.root if own else tree
         self.close = close
         self._locks = locks
         self._ledger = ledger
@@ -123,6 +126,54 @@ def here(project: Project, remote: str | None = None) -> Origin:
     return Origin(project, sources, locks, lambda: project.ledger, own=True, close=project.close)
 
 
+def untouched(project: Project, remote: str | None = None, *, scratch: Path) -> Origin:
+    """The user's own project, of which nothing is written: what is fetched is kept elsewhere for the while.
+
+    Args:
+        project: which.
+        remote: as for `here`.
+        scratch: the folder in which to make one of ours, which is deleted by `close`.
+    """
+    return _neighbour(project, Scratch(scratch, ".drystone-get-"), remote, tree=project.layout.root)
+
+
+def may_write(project: Project) -> bool:
+    """Whether what is fetched can be kept in a project."""
+    layout = project.layout
+    folders = [layout.state if layout.state.exists() else layout.root]
+    folders += [layout.objects] if layout.objects.exists() else []
+    return all(os.access(folder, os.W_OK | os.X_OK) for folder in folders)
+
+
+def alone(remote: str, settings: Settings, *, scratch: Path, clock: Clock) -> Origin:
+    """A remote without a repository: objects by their ids, and what the record of runs there names.
+
+    Args:
+        remote: its address.
+        settings: of this process.
+        scratch: the folder in which to make one of ours, which is deleted by `close`.
+        clock: tells the time.
+    """
+    own = Scratch(scratch, ".drystone-get-")
+    project = Project(own.path, settings, clock)
+
+    def locks(revision: str | None) -> Lock:
+        if revision is None:
+            return Lock()
+        raise NotARepository(
+            f"there is no git repository that could tell what `{revision}` is",
+            because=f"only remote `{remote}` is asked",
+            hints=["name the repository with `--repo WHERE`"],
+        )
+
+    def close() -> None:
+        project.close()
+        own.close()
+
+    sources = Sources(project, lambda: [Address(remote, remote)])
+    return Origin(project, sources, locks, lambda: _recorded(project, sources), own=False, close=close)
+
+
 def elsewhere(
     where: str, settings: Settings, *, base: Path, scratch: Path, remote: str | None = None, clock: Clock
 ) -> Origin:
@@ -162,7 +213,7 @@ def elsewhere(
         raise
 
 
-def _neighbour(near: Project, scratch: Scratch, remote: str | None) -> Origin:
+def _neighbour(near: Project, scratch: Scratch, remote: str | None, tree: Path | None = None) -> Origin:
     """A work tree of this machine: its store and ledger are read, nothing in it is written."""
     inside = Project(scratch.path, near.settings, near.clock)
 
@@ -178,7 +229,7 @@ def _neighbour(near: Project, scratch: Scratch, remote: str | None) -> Origin:
         scratch.close()
 
     sources = Sources(inside, lambda: _addresses(near, remote, absolute=True), [near.store])
-    return Origin(inside, sources, locks, lambda: near.ledger, own=False, close=close)
+    return Origin(inside, sources, locks, lambda: near.ledger, own=False, close=close, tree=tree)
 
 
 def _fetched(where: str, settings: Settings, scratch: Scratch, remote: str | None, clock: Clock) -> Origin:
@@ -207,19 +258,21 @@ def _fetched(where: str, settings: Settings, scratch: Scratch, remote: str | Non
 
     sources = Sources(project, addresses)
 
-    def ledger() -> Ledger:
-        errors: list[DrystoneError] = []
-        for distant in sources.remotes(errors):
-            distant.remote.pull_journals()
-        if errors:
-            raise errors[0]
-        return project.ledger
-
     def close() -> None:
         project.close()
         scratch.close()
 
-    return Origin(project, sources, locks, ledger, own=False, close=close)
+    return Origin(project, sources, locks, lambda: _recorded(project, sources), own=False, close=close)
+
+
+def _recorded(project: Project, sources: Sources) -> Ledger:
+    """The record of runs as the remotes have it."""
+    errors: list[DrystoneError] = []
+    for distant in sources.remotes(errors):
+        distant.remote.pull_journals()
+    if errors:
+        raise errors[0]
+    return project.ledger
 
 
 def _addresses(project: Project, remote: str | None, *, absolute: bool = False) -> list[Address]:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Self
 
 from drystone.core.clock import SystemClock
-from drystone.core.errors import UsageError
+from drystone.core.errors import NotARepository, UsageError
 from drystone.objects.entry import Entry, printable
 from drystone.project import contents
 from drystone.project.contents import Content
 from drystone.project.lazyfile import LazyFile, opened
-from drystone.project.origin import Origin, elsewhere, here
+from drystone.project.origin import Origin, alone, elsewhere, here, may_write, untouched
 from drystone.project.project import Project
 from drystone.project.settings import Settings
 
@@ -45,18 +45,28 @@ class Reader:
         Args:
             start: that folder.
             settings: of this process.
-            scratch: the folder in which to make one of ours, for what is learnt of another repository.
+            scratch: the folder in which to make one of ours, for what is learnt of another repository, or
+                fetched where the project may not be written.
             repo: another repository: a folder of this machine, or whatever `git clone` takes.
             remote: the name or address of the remote that is asked first.
 
         Raises:
-            NotARepository: there is no git repository around `start`, and none was named.
+            NotARepository: there is no git repository around `start`, and neither one nor the address of
+                a remote was named.
             NotFound, ProjectInvalid: the one that was named cannot be read.
         """
         if remote and "/" in remote and "://" not in remote:
             remote = str((start / remote).absolute())
         if repo is None:
-            origin = here(Project.discover(start, settings), remote)
+            try:
+                project = Project.discover(start, settings)
+            except NotARepository:
+                if remote is None or "/" not in remote:
+                    raise
+                origin = alone(remote, settings, scratch=scratch, clock=SystemClock())
+            else:
+                writable = may_write(project)
+                origin = here(project, remote) if writable else untouched(project, remote, scratch=scratch)
         else:
             origin = elsewhere(
                 repo, settings, base=start, scratch=scratch, remote=remote, clock=SystemClock()

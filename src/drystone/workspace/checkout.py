@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -11,12 +10,11 @@ from pathlib import Path
 import msgspec
 
 from drystone.core.errors import Conflict, Corrupt, NotFound
-from drystone.core.ids import digest_of, short
+from drystone.core.ids import short
 from drystone.objects.entry import Entry, printable
 from drystone.objects.hashing import Progress
 from drystone.objects.restore import Wanted, remove
-from drystone.objects.trash import Trash
-from drystone.objects.tree import Memory, read_tree, walk
+from drystone.objects.tree import Memory, walk
 from drystone.workspace.diff import is_within, not_tracked
 from drystone.workspace.lockfile import LockedPath, path_line
 from drystone.workspace.operations import Change
@@ -24,6 +22,20 @@ from drystone.workspace.recording import kept, recorded
 from drystone.workspace.workspace import Workspace
 
 _SHOWN = 5
+
+
+class Lacking(NotFound):
+    """The store has not all of what `path` should be: `wanted`."""
+
+    path: str
+    wanted: Entry
+
+
+class Damaged(Corrupt):
+    """Something of what `path` should be, `wanted`, turned out to be damaged."""
+
+    path: str
+    wanted: Entry
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -100,7 +112,7 @@ def _checkout(
     names = selected(workspace, paths, locked)
     plans = [_plan(workspace, name, locked[name].entry(name)) for name in names]
     todo = [plan for plan in plans if plan.present is None or not _equal(plan.present, plan.wanted)]
-    contents = _need_objects(workspace, todo, revision)
+    contents = _need_objects(workspace, todo)
     if not force:
         _refuse_unsaved(todo)
     saved = tuple(Saved(path, name) for plan in todo for path, name in plan.unsaved)
@@ -182,7 +194,7 @@ def _equal(present: Entry, wanted: Entry) -> bool:
     return LockedPath.of(present) == LockedPath.of(wanted)
 
 
-def _need_objects(workspace: Workspace, plans: Sequence[_Plan], revision: str | None) -> list[Wanted]:
+def _need_objects(workspace: Workspace, plans: Sequence[_Plan]) -> list[Wanted]:
     """What is to be restored, all of which the store has."""
     contents = []
     for plan in plans:
@@ -194,11 +206,13 @@ def _need_objects(workspace: Workspace, plans: Sequence[_Plan], revision: str | 
             missing = [""]
         if missing:
             what = short(plan.wanted.object)
-            raise NotFound(
-                f"`{plan.path}` cannot be checked out: `{what}` is not completely in the local store",
-                at=[f"{plan.path}/{name}" for name in missing[:_SHOWN] if name],
-                hints=_ways_back(workspace, plan.wanted, revision),
+            error = Lacking(
+                f"`{printable(plan.path)}` cannot be checked out: `{what}` is not completely in the local"
+                " store",
+                at=[printable(f"{plan.path}/{name}") for name in missing[:_SHOWN] if name],
             )
+            error.path, error.wanted = plan.path, plan.wanted
+            raise error
         _check_size(plan, contents[-1].size)
     return contents
 
@@ -215,24 +229,6 @@ def _check_size(plan: _Plan, size: int) -> None:
                 "`git checkout HEAD -- drystone.lock`"
             ],
         )
-
-
-def _ways_back(workspace: Workspace, wanted: Entry, revision: str | None) -> list[str]:
-    """How to get what the store lacks of this."""
-    store = workspace.store
-    pending = [wanted]
-    lost = set[bytes]()
-    while pending:
-        entry = pending.pop()
-        if not store.has(entry.object):
-            lost.add(digest_of(entry.object))
-        elif entry.kind == "tree":
-            pending += read_tree(store, entry.object)
-    if any(map(Trash(store).holds, lost)):
-        return ["bring it back from the trash with `drystone gc --restore`"]
-    if revision is not None:
-        return [f"fetch it from a remote with `drystone pull --git {shlex.quote(revision)}`"]
-    return ["fetch it from a remote with `drystone pull`", "make what steps write again with `drystone run`"]
 
 
 def _refuse_unsaved(plans: Sequence[_Plan]) -> None:
@@ -261,5 +257,19 @@ def _carry_out(
     changes = [Change(plan.path, kept(workspace, plan.path), LockedPath.of(plan.wanted)) for plan in todo]
     with recorded(workspace, "checkout", files=changes):
         for plan, content in zip(todo, contents, strict=True):
-            place = workspace.place(plan.path)
-            content.restore(place, known=workspace.stat_index, progress=progress)
+            _restore(workspace, plan, content, progress)
+
+
+def _restore(workspace: Workspace, plan: _Plan, content: Wanted, progress: Progress | None) -> None:
+    place = workspace.place(plan.path)
+    try:
+        content.restore(place, known=workspace.stat_index, progress=progress)
+    except Corrupt as found:
+        error = Damaged(
+            f"`{printable(plan.path)}` cannot be checked out: {found.message}",
+            at=found.at,
+            because=found.because,
+            hints=found.hints,
+        )
+        error.path, error.wanted = plan.path, plan.wanted
+        raise error from found
