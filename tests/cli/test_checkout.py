@@ -84,8 +84,9 @@ def test_a_fresh_clone_is_told_to_pull(pushed: Path, git: Git, drystone: Dryston
     git("commit", "-qam", "smaller")
     git("-C", str(clone), "pull", "-q")
     ended = drystone("checkout", "--git", "HEAD~1", cwd=clone)
-    assert (ended.returncode, hints(ended)) == (4, ["drystone get data/t@git:HEAD~1"])
+    assert (ended.returncode, hints(ended)) == (4, ["drystone pull --git 'HEAD~1' data/t"])
     assert drystone(*shlex.split(hints(ended)[0])[1:], cwd=clone).returncode == 0
+    assert drystone("checkout", "--git", "HEAD~1", cwd=clone).returncode == 0
     assert (clone / "data" / "t" / "small").read_text() == "small"
     shutil.rmtree(clone / "data" / "t")
     assert drystone("init", "--hooks", cwd=clone).returncode == 0

@@ -80,7 +80,7 @@ def test_what_only_older_revisions_need_is_away_and_no_fault(project: Path, drys
     assert away in checked.stderr
     lacking = drystone("checkout", "--git", "HEAD~1", cwd=other)
     assert lacking.returncode == 4
-    assert "hint: fetch it from a remote with `drystone pull --git 'HEAD~1'`" in lacking.stderr
+    assert "hint: fetch it with `drystone pull --git 'HEAD~1' data`" in lacking.stderr
     assert drystone("pull", "--git", "HEAD~1", cwd=other).returncode == 0
     assert (other / "data" / "below" / "small").read_text() == "another\n"
     assert drystone("checkout", "--git", "HEAD~1", cwd=other).returncode == 0
