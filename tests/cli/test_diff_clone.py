@@ -49,7 +49,7 @@ def test_what_is_not_here_is_fetched_for_the_answer(
 
 def test_what_cannot_be_had_is_an_error_never_an_answer(clone: Path, drystone: Drystone) -> None:
     lab = clone.with_name(clone.name.removesuffix("-clone") + "-lab")
-    lab.rename(lab.with_name("away"))
+    lab.rename(lab.with_name(f"{lab.name}-away"))
     for words in (("HEAD~1", "HEAD"), ("HEAD~1",), ("HEAD~1", "HEAD", "--", "data/t/p.parquet")):
         ended = drystone("diff", *words, cwd=clone)
         assert ended.returncode == 6, ended.stdout + ended.stderr
@@ -99,6 +99,6 @@ def test_versions_that_are_not_here_are_fetched(
     assert ended.returncode == 0, ended.stderr
     assert "rows  5,000 -> 5,001: 0 removed, 1 added" in ended.stdout
     shutil.rmtree(folder / ".drystone" / "objects")
-    lab.rename(lab.with_name("gone"))
+    lab.rename(lab.with_name(f"{lab.name}-gone"))
     ended = drystone("diff", "data:fl@v1", "@v2", cwd=folder)
     assert (ended.returncode, ended.stdout) == (6, "")

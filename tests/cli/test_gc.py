@@ -285,7 +285,7 @@ def test_what_lies_in_the_trash_is_not_to_be_made_again(old: Path, said: Said, l
 def test_a_user_that_cannot_be_read_stops_it_and_is_named(old: Path, shared: Path, said: Said) -> None:
     (shared / "mine").write_bytes(b"old 3")
     assert call(shared, "add", "mine").returncode == 0
-    away = shared.rename(shared.with_name("away"))
+    away = shared.rename(shared.with_name(f"{shared.name}-away"))
     answer = said("gc", *NOW, "--yes")
     assert answer.code == 3
     assert str(shared) in answer.err

@@ -96,7 +96,7 @@ def test_without_the_remote_the_hint_leads_out(clones: tuple[Clone, Clone]) -> N
     ada, bob = clones
     diverge(ada, bob, {"a": "ada"}, {"b": "bob"})
     lab = ada.folder.parent / "lab"
-    lab.rename(lab.with_name("away"))
+    lab.rename(lab.with_name(f"{lab.name}-away"))
     told = ada.git("pull", "-q", "--no-rebase", "--no-edit", fails=True)
     words = told.stdout + told.stderr
     assert "`data/img` was changed on both sides and cannot be merged here" in words
@@ -104,10 +104,10 @@ def test_without_the_remote_the_hint_leads_out(clones: tuple[Clone, Clone]) -> N
     assert "has all that merges" not in words
     assert "`drystone pull`, then merge again with `git checkout --merge drystone.lock`" in words
     ada.drystone("pull", code=6)
-    lab.with_name("away").rename(lab)
+    lab.with_name(f"{lab.name}-away").rename(lab)
     told = ada.drystone("pull")
     assert "git checkout --merge drystone.lock" in told.stderr
-    lab.rename(lab.with_name("away"))  # all that merging needs is here now
+    lab.rename(lab.with_name(f"{lab.name}-away"))  # all that merging needs is here now
     ada.git("checkout", "--merge", "drystone.lock")
     ada.git("add", "drystone.lock")
     ada.git("commit", "-qm", "merged")
