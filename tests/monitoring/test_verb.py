@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING
 
 import pytest
-
-from drystone.cli import parse
-from drystone.cli.context import Context
-from drystone.core.errors import DrystoneError
+from tests.saying import Said  # type: ignore[import-not-found]
+from tests.saying import said as run
 
 if TYPE_CHECKING:
     from conftest import World
 
 APRIL, MAY, JUNE = (datetime(2013, month, 10, tzinfo=UTC) for month in (4, 5, 6))
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture
@@ -34,19 +25,7 @@ def monitor(world: World) -> Callable[..., Said]:
     root = world.layout.root
     subprocess.run(["git", "init", "-q", str(root)], check=True)
 
-    def call(*words: str) -> Said:
-        out, err = io.StringIO(), io.StringIO()
-        context = Context(cwd=root, environ=dict(os.environ), stdout=out, stderr=err, json="--json" in words)
-        try:
-            code = parse.dispatch(("monitor", *words), context)
-        except DrystoneError as error:
-            context.error(error)
-            code = error.exit
-        finally:
-            context.close()
-        return Said(code, out.getvalue(), err.getvalue())
-
-    return call
+    return partial(run, root, "monitor")
 
 
 def test_a_window_is_a_line_with_verdict_performance_and_drift(

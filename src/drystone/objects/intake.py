@@ -235,13 +235,9 @@ class _Intake:
 
     def _as_it_was(self, seen: Seen, below: dict[int, _Found | _Changed]) -> _Found | None:
         """A folder that is as it was, all below it included, and need not be stored."""
-        if (
-            seen.tree == UNKNOWN
-            or any(
-                isinstance(found, _Changed) or found.digest != seen.below[place].digest
-                for place, found in below.items()
-            )
-            or not self._is_trusted(seen.tree)
+        if seen.tree == UNKNOWN or any(
+            isinstance(found, _Changed) or found.digest != seen.below[place].digest
+            for place, found in below.items()
         ):
             return None
         if self._trees is not None:
@@ -254,8 +250,6 @@ class _Intake:
 
     def _to_be_made(self, seen: Seen, below: dict[int, _Found | _Changed]) -> _Changed:
         """A folder in which something may have changed, with what is known of its files."""
-        if len(seen.names) != seen.count:  # it was trusted a moment ago
-            raise self._changing(seen.path)
         before = self._known.recall(seen.path) if self._known is not None else None
         names, stamps = seen.names, seen.stamps
         changed = _Changed(seen.path, names, stamps, [UNKNOWN] * len(names), below, before, seen.looked_at)

@@ -44,10 +44,10 @@ class Seen(msgspec.Struct):
         path: where it is.
         looked_at: when, by the file system's clock.
         count: how many names are in it.
-        tree: digest of its list if names and stamps are as they were, else zeros: it is right if all
-            below it is as it was, too.
+        tree: digest of its list if names and stamps are as they were and it is trusted, else zeros: it is
+            right if all below it is as it was, too.
         size: bytes of all below it, then.
-        names: of all in it, sorted; nothing where `tree` is trusted and no folder or link is in it.
+        names: of all in it, sorted; nothing where `tree` tells and no folder or link is in it.
         stamps: for each name; nothing where there are no names.
         below: the folders and links in it, by their places.
         inner: for each folder in it, by its place, where it stands among all that were looked at.
@@ -116,10 +116,12 @@ def _folder(path: bytes, known: Known | None, trusted: Callable[[bytes], bool]) 
         for place, kind in enumerate(joined[STAMP - 1 :: STAMP])
         if kind >= LINK
     }
-    tree, size = (before.tree, before.size) if before is not None and same else (UNKNOWN, 0)
-    if tree != UNKNOWN and not below and trusted(tree):
-        return Seen(path, looked_at, len(names), tree, size, [], [], below)
-    return Seen(path, looked_at, len(names), tree, size, names, stamps, below)
+    if before is None or not same or before.tree == UNKNOWN or not trusted(before.tree):
+        return Seen(path, looked_at, len(names), UNKNOWN, 0, names, stamps, below)
+    count = len(names)
+    if not below:
+        names, stamps = [], []
+    return Seen(path, looked_at, count, before.tree, before.size, names, stamps, below)
 
 
 def _statuses(path: bytes, names: list[bytes]) -> list[os.stat_result]:

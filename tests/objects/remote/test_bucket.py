@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from tests.objects.remote.conftest import make_bucket, s3_bucket
+from tests.objects.remote.serving import serving
 
 from drystone.core.errors import RemoteUnavailable
 from drystone.objects.remote.bucket import Bucket
@@ -87,12 +87,8 @@ class Whole(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def whole() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Whole) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(Whole) as url:
+        yield url
 
 
 @pytest.mark.parametrize("span", [(0, 100), (1000, 5000), (7, 100_000_000), (10_239_000, 10_240_010)])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from tests.objects.remote.conftest import s3_bucket
+from tests.objects.remote.serving import serving
 
 from drystone.core.errors import RemoteUnavailable
 from drystone.objects.remote.refusals import refused
@@ -143,12 +143,8 @@ class Troubled(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def troubled() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Troubled) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with serving(Troubled) as url:
+        yield url
 
 
 def test_what_a_server_in_trouble_answers_is_told(troubled: str, tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ class _Directories:
 
 def _mark(prefixes):  # type: (tuple[str, ...]) -> None
     """Let the import system ask for what lies below `prefixes` with the mark."""
+    # typeshed knows few of the inner functions of importlib that are read and replaced here
     import _frozen_importlib_external as machinery
 
     read, plain_stat, plain_open = machinery.FileLoader.get_data, os.stat, os.open
