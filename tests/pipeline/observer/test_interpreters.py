@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from drystone.pipeline.observer.interpreters import STARTUP, hastened
 from drystone.pipeline.observer.record import Scope
+from drystone.pipeline.observer.syscalls import IMPORTS, LISTING, UNSEEN
 
 from .conftest import ENVIRONMENT, SYSTEM
 from .seen import Run
@@ -74,6 +76,18 @@ def test_a_detour_through_the_interpreters_directories_hides_nothing(workspace: 
         sys.executable, "-B", "-c", f"import sys; sys.path.insert(0, '/usr/..{workspace}/lib'); import own"
     )
     assert seen.reads == {"lib/own.py"}
+
+
+def test_the_marks_are_those_that_the_filter_and_the_observer_know() -> None:
+    """The start-up file can import nothing of Drystone's, and with another mark it would merely be slow."""
+    marks = dict(
+        re.findall(r"^_(MARK|IMPORTS|LISTING) = (\S+)", (STARTUP / "sitecustomize.py").read_text(), re.M)
+    )
+    assert {name: int(value, 16) for name, value in marks.items()} == {
+        "MARK": UNSEEN,
+        "IMPORTS": IMPORTS,
+        "LISTING": LISTING,
+    }
 
 
 LISTS = """
