@@ -120,7 +120,7 @@ def write_atomic(path: Path, data: bytes, *, temporary_in: Path | None = None) -
         raise explained(error, f"`{path.name}` cannot be written", path) from error
 
 
-def write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Writes all of `data` at the current position; os.write alone may stop early."""
     view = memoryview(data)
     while view:

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 from blake3 import blake3
 
-from drystone.core.ids import OBJECT_PREFIX, digest_of, name_of
+from drystone.core.ids import digest_of, name_of
 from drystone.objects.atomic import copy_content, temporary
 from drystone.objects.claims import Claims
 from drystone.objects.compress import Squeezer
@@ -68,7 +68,7 @@ class Batch:
         self._waiting: list[_Waiting] = []
         self._large: set[str] = set()
         self._known: set[bytes] = set()
-        self._names: dict[str, frozenset[str]] = {}
+        self._files: dict[int, frozenset[bytes]] = {}
         self._claims: Claims | None = None
         packs.refresh()
 
@@ -119,7 +119,7 @@ class Batch:
         Args:
             path: the file.
             before: its packed stamp as it was found.
-            progress: is told how far it got.
+            progress: as for `hash_path`.
 
         Raises:
             OSError: it cannot be read, or not be stored.
@@ -134,8 +134,6 @@ class Batch:
             data = os.read(descriptor, size + 1)
             if len(data) != size or packed(os.fstat(descriptor)) != before:
                 return None
-            if progress is not None:
-                progress(size)
             return self.put(data), before
         finally:
             os.close(descriptor)
@@ -206,13 +204,12 @@ class Batch:
         What is here is found out once a batch: an object that another process stores meanwhile is merely
         stored twice.
         """
-        digits = digest.hex()
-        names = self._names.get(digits[:2])
-        if names is None:
-            names = self._names[digits[:2]] = self._loose.names(digits[:2])
-        if digits not in names and self._packs.find(digest, fresh=False) is None:
+        files = self._files.get(digest[0])
+        if files is None:
+            files = self._files[digest[0]] = self._loose.digests(digest[0])
+        if digest not in files and self._packs.find(digest, fresh=False) is None:
             return False
-        return self._holds(OBJECT_PREFIX + digits)
+        return self._holds(name_of(digest))
 
     def _append(self, digest: bytes, data: bytes) -> None:
         if len(data) > SMALL:

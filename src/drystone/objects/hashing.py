@@ -39,6 +39,11 @@ def hash_file(path: Path) -> tuple[str, int]:
 def hash_path(path: bytes, progress: Progress | None = None) -> tuple[bytes, os.stat_result]:
     """The digest of a file's content and its `stat` afterwards; a symbolic link is not followed.
 
+    Args:
+        path: the file.
+        progress: is told while a large file is read. Of a small one it is not: that would cost as much as
+            to read it.
+
     Raises:
         OSError: the file cannot be read.
     """
@@ -48,8 +53,6 @@ def hash_path(path: bytes, progress: Progress | None = None) -> tuple[bytes, os.
         data = read_up_to(descriptor, SMALL + 1)
         large = len(data) > SMALL
         digest = digest_of(hash_descriptor(descriptor, progress)[0]) if large else blake3(data).digest()
-        if progress is not None and not large:
-            progress(len(data))
         return digest, os.fstat(descriptor)
     finally:
         os.close(descriptor)

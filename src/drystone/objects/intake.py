@@ -14,21 +14,23 @@ from contextlib import AbstractContextManager, suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import msgspec
 from blake3 import blake3
 
 from drystone.core.errors import Conflict, NotFound
 from drystone.core.ids import name_of
 from drystone.core.parallel import Tally, spread
 from drystone.objects.atomic import explained
+from drystone.objects.changed import NOTHING, Changed, Chunk, Columns, Found
 from drystone.objects.entry import Entry, Kind
-from drystone.objects.hashing import Progress, hash_path
+from drystone.objects.hashing import SMALL, Progress, hash_path
 from drystone.objects.listing import (
+    DIGEST,
     EXECUTABLE,
     FOLDER,
     LINK,
+    STAMP,
     UNKNOWN,
     Known,
     Listing,
@@ -37,7 +39,9 @@ from drystone.objects.listing import (
     listing_of,
     packed,
     size_in,
+    sizes_in,
     unpacked,
+    unsettled,
 )
 from drystone.objects.looking import Seen, list_again, look, refuse
 from drystone.objects.store import ObjectStore
@@ -54,50 +58,6 @@ _SHARE = 8  # chunks that are worth a process
 #: Gives a file's digest and its stamp afterwards; None if it is not, or was not all the time, as the stamp
 #: that is given says.
 Take = Callable[[bytes, bytes], tuple[bytes, bytes] | None]
-
-
-class _Found(NamedTuple):
-    """Digest and size of a file, link or folder."""
-
-    digest: bytes
-    size: int
-
-
-_NOTHING = _Found(UNKNOWN, 0)
-
-
-class _Changed(msgspec.Struct):
-    """A folder whose list must be made: something in it may have changed.
-
-    Attributes:
-        path: where it is.
-        names: of all in it, sorted.
-        stamps: for each name.
-        digests: for each name, once it is known.
-        below: folders and links in it, by their places.
-        before: what was known of it.
-        looked_at: when, by the file system's clock.
-        wanted: the places of the files that are to be read.
-        found: what it is, in the end.
-    """
-
-    path: bytes
-    names: list[bytes]
-    stamps: list[bytes]
-    digests: list[bytes]
-    below: dict[int, _Found | _Changed]
-    before: Listing | None
-    looked_at: int
-    wanted: list[int] = []
-    found: _Found | None = None
-
-
-class _Chunk(NamedTuple):
-    """Files of one folder: the folder's number and a range of its `wanted`."""
-
-    folder: int
-    start: int
-    end: int
 
 
 def store_path(
@@ -163,7 +123,7 @@ class _Intake:
         self._known = known
         self._batch = batch
         self._progress = Tally(progress) if progress is not None else None
-        self._changed: list[_Changed] = []
+        self._changed: list[Changed] = []
         self._store = store
         self._trees = trees
         # Where something was damaged or lost before, nothing is taken to be here because its list is.
@@ -204,23 +164,24 @@ class _Intake:
         word: Kind = "tree" if kind == FOLDER else "link" if kind == LINK else "file"
         return Entry(self._path.name, word, name_of(found.digest), found.size, stamp[-1] == EXECUTABLE)
 
-    def _single(self, path: bytes, stamp: bytes) -> tuple[_Found, bytes]:
+    def _single(self, path: bytes, stamp: bytes) -> tuple[Found, bytes]:
         folder, name = os.path.split(path)
         before = self._known.recall(folder) if self._known is not None else None
         at_hand = before.find(name) if before else None
         if at_hand and at_hand[0] == stamp and at_hand[1] != UNKNOWN and self._has(at_hand[1]):
-            return _Found(at_hand[1], size_in(stamp)), stamp
+            return Found(at_hand[1], size_in(stamp)), stamp
         looked_at = self._known.now() if self._known is not None else 0
         digest, stamp = self._file(path, stamp, self._taking(self._batch))
+        self._tell(stamp)
         if self._known is not None and is_settled(unpacked(stamp), looked_at):
             others = before.known() if before else {}
             self._known.learn(folder, listing_of({**others, name: (stamp, digest)}))
-        return _Found(digest, size_in(stamp)), stamp
+        return Found(digest, size_in(stamp)), stamp
 
-    def _folder(self, path: bytes) -> _Found:
+    def _folder(self, path: bytes) -> Found:
         """The folder: first what has not changed is told from what may have, from the innermost outwards."""
         everything = look(path, self._known, self._is_trusted)
-        found: list[_Found | _Changed] = [_NOTHING] * len(everything)
+        found: list[Found | Changed] = [NOTHING] * len(everything)
         for number in reversed(range(len(everything))):
             seen = everything[number]
             below = {
@@ -231,43 +192,56 @@ class _Intake:
             }
             found[number] = self._as_it_was(seen, below) or self._to_be_made(seen, below)
         outermost = found[0]
-        return self._made() if isinstance(outermost, _Changed) else outermost
+        return self._made() if isinstance(outermost, Changed) else outermost
 
-    def _as_it_was(self, seen: Seen, below: dict[int, _Found | _Changed]) -> _Found | None:
+    def _as_it_was(self, seen: Seen, below: dict[int, Found | Changed]) -> Found | None:
         """A folder that is as it was, all below it included, and need not be stored."""
         if seen.tree == UNKNOWN or any(
-            isinstance(found, _Changed) or found.digest != seen.below[place].digest
+            isinstance(found, Changed) or found.digest != seen.below[place].digest
             for place, found in below.items()
         ):
             return None
         if self._trees is not None:
             self._trees.later[name_of(seen.tree)] = partial(self._again, seen.path, seen.tree)
-        return _Found(seen.tree, seen.size)
+        return Found(seen.tree, seen.size)
 
     def _is_trusted(self, tree: bytes) -> bool:
         """Whether all of a folder whose list has this digest needs no look."""
         return not self._thorough and self._has(tree)
 
-    def _to_be_made(self, seen: Seen, below: dict[int, _Found | _Changed]) -> _Changed:
+    def _to_be_made(self, seen: Seen, below: dict[int, Found | Changed]) -> Changed:
         """A folder in which something may have changed, with what is known of its files."""
         before = self._known.recall(seen.path) if self._known is not None else None
-        names, stamps = seen.names, seen.stamps
-        changed = _Changed(seen.path, names, stamps, [UNKNOWN] * len(names), below, before, seen.looked_at)
+        names = seen.names
+        changed = Changed(
+            seen.path,
+            names,
+            bytearray(seen.stamps),
+            bytearray(DIGEST * len(names)),
+            below,
+            before,
+            seen.looked_at,
+        )
         old = before.known() if before is not None else {}
-        for place, (name, stamp) in enumerate(zip(names, stamps, strict=True)):
+        for place, name in enumerate(names):
             if place not in below:
                 at_hand = old.get(name)
-                if at_hand and at_hand[0] == stamp and at_hand[1] != UNKNOWN and self._has(at_hand[1]):
-                    changed.digests[place] = at_hand[1]
+                if (
+                    at_hand
+                    and at_hand[0] == changed.stamps[place * STAMP : (place + 1) * STAMP]
+                    and at_hand[1] != UNKNOWN
+                    and self._has(at_hand[1])
+                ):
+                    changed.digests[place * DIGEST : (place + 1) * DIGEST] = at_hand[1]
                 else:
                     changed.wanted.append(place)
         self._changed.append(changed)
         return changed
 
-    def _made(self) -> _Found:
+    def _made(self) -> Found:
         """The outermost folder, when all files that may have changed were read."""
         chunks = [
-            _Chunk(number, start, min(start + _CHUNK, len(changed.wanted)))
+            Chunk(number, start, min(start + _CHUNK, len(changed.wanted)))
             for number, changed in enumerate(self._changed)
             for start in range(0, len(changed.wanted), _CHUNK)
         ]
@@ -277,16 +251,14 @@ class _Intake:
             with self._batch.shared() as own:
                 shares = spread(partial(self._store_files, own), chunks, least=_SHARE)
         for chunk, found in zip(chunks, chain.from_iterable(shares), strict=True):
-            changed = self._changed[chunk.folder]
-            for place, (digest, stamp) in zip(changed.wanted[chunk.start : chunk.end], found, strict=True):
-                changed.digests[place], changed.stamps[place] = digest, stamp
+            self._changed[chunk.folder].learn(chunk, found)
         for changed in self._changed:
             found_folder = changed.found = self._list(changed)
         return found_folder
 
     def _store_files(
-        self, own: Callable[[], AbstractContextManager[Batch]], chunks: Sequence[_Chunk]
-    ) -> list[list[tuple[bytes, bytes]]]:
+        self, own: Callable[[], AbstractContextManager[Batch]], chunks: Sequence[Chunk]
+    ) -> list[Columns]:
         """As `_read`; each process stores what it reads."""
         with own() as batch:
             return self._read(self._taking(batch), chunks)
@@ -294,19 +266,29 @@ class _Intake:
     def _taking(self, batch: Batch | None) -> Take:
         return partial(batch.put_file if batch is not None else _hash, progress=self._progress)
 
-    def _read(self, take: Take, chunks: Sequence[_Chunk]) -> list[list[tuple[bytes, bytes]]]:
+    def _read(self, take: Take, chunks: Sequence[Chunk]) -> list[Columns]:
         """Digest and stamp of each file of each chunk."""
         found = []
         for number, start, end in chunks:
             changed = self._changed[number]
-            path, names, stamps = changed.path, changed.names, changed.stamps
-            found.append(
-                [
-                    self._file(b"%s/%s" % (path, names[place]), stamps[place], take)
-                    for place in changed.wanted[start:end]
-                ]
-            )
+            names, stamps = changed.names, changed.stamps
+            pairs = [
+                self._file(
+                    b"%s/%s" % (changed.path, names[place]),
+                    bytes(stamps[place * STAMP : (place + 1) * STAMP]),
+                    take,
+                )
+                for place in changed.wanted[start:end]
+            ]
+            digests, afterwards = zip(*pairs, strict=True)
+            found.append(Columns(b"".join(digests), b"".join(afterwards)))
+            self._tell(found[-1].stamps)
         return found
+
+    def _tell(self, stamps: bytes) -> None:
+        """Small files with these stamps were read: of large ones it was told meanwhile."""
+        if self._progress is not None:
+            self._progress(sum(size for size in sizes_in(stamps) if size <= SMALL))
 
     def _file(self, path: bytes, stamp: bytes, take: Take) -> tuple[bytes, bytes]:
         for _ in range(_ATTEMPTS):
@@ -318,34 +300,24 @@ class _Intake:
                 break
         raise self._changing(path)
 
-    def _list(self, changed: _Changed) -> _Found:
+    def _list(self, changed: Changed) -> Found:
         """Make the list of a folder when all in it is known, and remember it."""
-        names, stamps, digests = changed.names, changed.stamps, changed.digests
-        sizes = [size_in(stamp) for stamp in stamps]
+        names, stamps, digests = changed.names, bytes(changed.stamps), changed.digests
+        sizes = sizes_in(stamps)
         for place, child in changed.below.items():
-            found = child.found if isinstance(child, _Changed) else child
+            found = child.found if isinstance(child, Changed) else child
             assert found is not None  # the inner ones come first
-            digests[place], sizes[place] = found
-        tree = self._keep(encode_folder(names, stamps, digests, sizes), last=True)
+            digests[place * DIGEST : (place + 1) * DIGEST], sizes[place] = found
+        tree = self._keep(encode_folder(names, stamps, bytes(digests), sizes), last=True)
         size = sum(sizes)
         if self._known is not None:
-            unsettled = [
-                place
-                for place in changed.wanted
-                if not is_settled(unpacked(stamps[place]), changed.looked_at)
-            ]
-            for place in unsettled:
-                digests[place] = UNKNOWN
-            listing = Listing(
-                b"\0".join(names),
-                b"".join(stamps),
-                b"".join(digests),
-                UNKNOWN if unsettled else tree,
-                size,
-            )
+            racy = set(unsettled(stamps, changed.looked_at)).intersection(changed.wanted)
+            for place in racy:
+                digests[place * DIGEST : (place + 1) * DIGEST] = UNKNOWN
+            listing = Listing(b"\0".join(names), stamps, bytes(digests), UNKNOWN if racy else tree, size)
             if listing != changed.before:
                 self._known.learn(changed.path, listing)
-        return _Found(tree, size)
+        return Found(tree, size)
 
     def _again(self, path: bytes, tree: bytes) -> bytes:
         """The list of a folder that is as it was when it was found to be `tree`."""
@@ -354,9 +326,9 @@ class _Intake:
             raise self._changing(path)
         return data
 
-    def _link(self, path: bytes) -> _Found:
+    def _link(self, path: bytes) -> Found:
         target = os.readlink(path)  # noqa: PTH115  bytes
-        return _Found(self._keep(target), len(target))
+        return Found(self._keep(target), len(target))
 
     def _keep(self, data: bytes, *, last: bool = False) -> bytes:
         if self._batch is not None:

@@ -24,6 +24,8 @@ STAMP, DIGEST = 41, 32
 UNKNOWN = bytes(DIGEST)
 
 _STAMP = struct.Struct("<QQQqqB")
+_SIZE = struct.Struct("<16xQ17x")  # of a stamp, only the size
+_TIMES = struct.Struct("<24xqqx")  # only mtime and ctime
 _TICK = 20_000_000  # ns; the longest tick of a Linux kernel is 10 ms
 _COARSE_TICK = 2_000_000_000  # ns; file systems that keep whole seconds, FAT keeps even ones
 _WORDS = {FILE: b"file", EXECUTABLE: b"exec", LINK: b"link", FOLDER: b"tree"}
@@ -147,17 +149,35 @@ def listing_of(known: dict[bytes, tuple[bytes, bytes]]) -> Listing:
     return Listing(b"\0".join(names), stamps, b"".join([known[name][1] for name in names]))
 
 
-def encode_folder(names: list[bytes], stamps: list[bytes], digests: list[bytes], sizes: list[int]) -> bytes:
+def sizes_in(stamps: bytes) -> list[int]:
+    """The sizes in the stamps of a folder."""
+    return [size for (size,) in _SIZE.iter_unpack(stamps)]
+
+
+def encode_folder(names: list[bytes], stamps: bytes, digests: bytes, sizes: list[int]) -> bytes:
     """The tree object of a folder: of each name, in order, the stamp, the digest and the size.
 
     Raises:
         UsageError: a name cannot be restored safely.
     """
+    digits = digests.hex().encode()
     heads = [
-        b"%s b3:%s %d" % (_WORDS[stamp[-1]], digest.hex().encode(), size)
-        for stamp, digest, size in zip(stamps, digests, sizes, strict=True)
+        b"%s b3:%s %d" % (_WORDS[kind], digits[at : at + 2 * DIGEST], size)
+        for at, kind, size in zip(
+            range(0, len(digits), 2 * DIGEST), stamps[STAMP - 1 :: STAMP], sizes, strict=True
+        )
     ]
     return encode_lines(names, heads)
+
+
+def unsettled(stamps: bytes, looked_at: int) -> list[int]:
+    """The places of those of a folder's stamps that may not show a later change: see `is_settled`."""
+    times = [max(both) for both in _TIMES.iter_unpack(stamps)]
+    if max(times, default=0) + _COARSE_TICK < looked_at:
+        return []
+    return [
+        place for place, file in enumerate(_STAMP.iter_unpack(stamps)) if not is_settled(file[:-1], looked_at)
+    ]
 
 
 def is_settled(file: Stamp, looked_at: int) -> bool:

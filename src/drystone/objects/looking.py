@@ -48,7 +48,7 @@ class Seen(msgspec.Struct):
             right if all below it is as it was, too.
         size: bytes of all below it, then.
         names: of all in it, sorted; nothing where `tree` tells and no folder or link is in it.
-        stamps: for each name; nothing where there are no names.
+        stamps: for each name, one after the other; nothing where there are no names.
         below: the folders and links in it, by their places.
         inner: for each folder in it, by its place, where it stands among all that were looked at.
     """
@@ -59,7 +59,7 @@ class Seen(msgspec.Struct):
     tree: bytes
     size: int
     names: list[bytes]
-    stamps: list[bytes]
+    stamps: bytes
     below: dict[int, Below]
     inner: dict[int, int] = {}
 
@@ -117,11 +117,11 @@ def _folder(path: bytes, known: Known | None, trusted: Callable[[bytes], bool]) 
         if kind >= LINK
     }
     if before is None or not same or before.tree == UNKNOWN or not trusted(before.tree):
-        return Seen(path, looked_at, len(names), UNKNOWN, 0, names, stamps, below)
+        return Seen(path, looked_at, len(names), UNKNOWN, 0, names, joined, below)
     count = len(names)
     if not below:
-        names, stamps = [], []
-    return Seen(path, looked_at, count, before.tree, before.size, names, stamps, below)
+        names, joined = [], b""
+    return Seen(path, looked_at, count, before.tree, before.size, names, joined, below)
 
 
 def _statuses(path: bytes, names: list[bytes]) -> list[os.stat_result]:
@@ -149,7 +149,7 @@ def list_again(path: bytes, known: Known) -> bytes | None:
     names, found = listing.split(), listing.known()
     stamps = [found[name][0] for name in names]
     sizes = [_size(b"%s/%s" % (path, name), stamp, known) for name, stamp in zip(names, stamps, strict=True)]
-    return encode_folder(names, stamps, [found[name][1] for name in names], sizes)
+    return encode_folder(names, listing.stamps, listing.objects, sizes)
 
 
 def _size(path: bytes, stamp: bytes, known: Known) -> int:

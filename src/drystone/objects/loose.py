@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from drystone.core.errors import NotFound
-from drystone.core.ids import OBJECT_PREFIX, is_object_id
+from drystone.core.ids import OBJECT_PREFIX, digest_of, is_object_id
 from drystone.objects.atomic import sweep, sync_directory, temporary, write_all
 
 Failpoint = Callable[[str], None]
@@ -42,12 +42,14 @@ class Loose:
         digits = name.removeprefix(OBJECT_PREFIX)
         return self.root / digits[:2] / digits[2:]
 
-    def names(self, prefix: str) -> frozenset[str]:
-        """The digits of all objects here whose first two digits are these."""
+    def digests(self, first: int) -> frozenset[bytes]:
+        """Of all objects here whose digest begins with this byte."""
+        prefix = f"{first:02x}"
         try:
-            return frozenset(prefix + rest for rest in os.listdir(self.root / prefix))  # noqa: PTH208  names
+            names = [OBJECT_PREFIX + prefix + rest for rest in os.listdir(self.root / prefix)]  # noqa: PTH208
         except FileNotFoundError:
             return frozenset()
+        return frozenset(digest_of(name) for name in names if is_object_id(name))
 
     def __iter__(self) -> Iterator[str]:
         for path in self.root.glob("[0-9a-f][0-9a-f]/*"):

@@ -19,6 +19,7 @@ in pieces that are objects themselves. Numbers are unsigned and little-endian.
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
@@ -89,20 +90,17 @@ def scan(pack: bytes) -> Iterator[tuple[bytes, Place]]:
 
 def encode_index(pack: bytes, places: Iterable[tuple[bytes, Place]]) -> bytes:
     """The index of the pack with the digest `pack`."""
-    ordered = sorted(dict(places).items())
-    fanout = [0] * 256
-    for digest, _ in ordered:
-        fanout[digest[0]] += 1
-    for byte in range(1, 256):
-        fanout[byte] += fanout[byte - 1]
+    found = dict(places)
+    ordered = sorted(found)
+    fanout = [bisect_left(ordered, bytes([byte + 1])) for byte in range(255)]
     data = b"".join(
         [
             INDEX_MAGIC,
             pack,
             _COUNT.pack(len(ordered)),
-            _FANOUT.pack(*fanout),
-            *[digest for digest, _ in ordered],
-            *[_PLACE.pack(*place) for _, place in ordered],
+            _FANOUT.pack(*fanout, len(ordered)),
+            *ordered,
+            *[_PLACE.pack(*found[digest]) for digest in ordered],
         ]
     )
     return data + blake3(data).digest()

@@ -24,7 +24,7 @@ PACK_SUFFIX = ".pack"
 DAMAGED_SUFFIX = ".damaged"
 #: A pack is closed when it holds that many bytes.
 FULL = 64 << 20
-_BUFFER = 4 << 20
+_BUFFER = 512 << 10  # what is gathered is hashed and written while it is in the processor's cache
 _FEWER = 10  # times more hashes are sooner taken in whole than searched through one by one
 TICK = 20_000_000  # ns; the longest tick of a Linux kernel is 10 ms
 
@@ -227,20 +227,30 @@ class PackFile:
         self._temporary = temporary(folder)
         self.descriptor, self.path = self._temporary.__enter__()
         self._hasher = blake3()  # its threads would keep this process from forking
-        self._parts: list[bytes] = [PACK_MAGIC]
-        self._waiting = self.size = len(PACK_MAGIC)
+        self._buffer = memoryview(bytearray(_BUFFER))  # the same memory again and again
+        self._waiting = 0
+        self.size = 0
         self.places: dict[bytes, Place] = {}
+        self._append(PACK_MAGIC)
 
     def add(self, digest: bytes, size: int, stored: bytes, encoding: int = RAW) -> None:
         """Append an entry: an object of `size` bytes whose encoded form is `stored`."""
-        header = entry_header(digest, size, len(stored), encoding)
-        self.places[digest] = Place(self.size + len(header), size, len(stored), encoding)
-        self._parts += (header, stored)
-        grown = len(header) + len(stored)
-        self.size += grown
-        self._waiting += grown
-        if self._waiting >= _BUFFER:
+        length = len(stored)
+        self._append(entry_header(digest, size, length, encoding))
+        self.places[digest] = Place(self.size, size, length, encoding)
+        self._append(stored)
+
+    def _append(self, data: bytes) -> None:
+        self.size += len(data)
+        end = self._waiting + len(data)
+        if end > _BUFFER:
             self._write()
+            end = len(data)
+            if end > _BUFFER:
+                self._put(data)
+                return
+        self._buffer[self._waiting : end] = data
+        self._waiting = end
 
     def finish(self) -> tuple[bytes, Path]:
         """Write all of it; the digest of the file and its path."""
@@ -252,11 +262,12 @@ class PackFile:
         self._temporary.__exit__(None, None, None)
 
     def _write(self) -> None:
-        data = b"".join(self._parts)
+        self._put(self._buffer[: self._waiting])
+        self._waiting = 0
+
+    def _put(self, data: bytes | memoryview) -> None:
         write_all(self.descriptor, data)
         self._hasher.update(data)
-        self._parts.clear()
-        self._waiting = 0
 
 
 def publish(pack: PackFile, folder: Path, failpoint: Callable[[str], None] = _nothing) -> Path:
