@@ -22,6 +22,7 @@ from drystone.objects.atomic import explained, staging
 from drystone.objects.compress import Squeezer
 from drystone.objects.entry import Entry
 from drystone.objects.hashing import SMALL, Progress
+from drystone.objects.lists import lies_apart
 from drystone.objects.pack import CHUNKS, LARGEST, RAW, ZSTD, Chunk, encode_chunks, encode_index
 from drystone.objects.packs import FULL, PackFile, decoded
 from drystone.objects.remote.bucket import Bucket
@@ -97,7 +98,8 @@ def lacking(
         below_too = thorough and entry.kind == "tree" and name not in looked_into and store.has(name)
         if name in files or name in trees or (there and not below_too):
             return True
-        if name in missing or not store.has(name):
+        apart = entry.kind == "tree" and lies_apart(store, name)  # the rest may be there
+        if name in missing or not (store.has(name) or apart):
             missing.setdefault(name, path)
             return False
         if entry.kind != "tree":
