@@ -19,7 +19,7 @@ from drystone.objects.remote.catalogue import Catalogue
 from drystone.objects.remote.checking import Checker
 from drystone.objects.remote.fetching import Fetched, Fetcher
 from drystone.objects.remote.pieces import Pieces
-from drystone.objects.remote.sending import Sender, Sent, Wanted, index_key, lacking
+from drystone.objects.remote.sending import Sender, Sent, Wanted, index_key, lacking, resume
 from drystone.objects.remote.spans import pack_key
 from drystone.objects.tree import read_tree
 from drystone.project import clones, configuration, marker
@@ -137,6 +137,8 @@ class Remote:
         self._try_condition(mark)
         clones.register(self.project, self.bucket, self.folder)
         self.catalogue.refresh(anew=repair)
+        if not repair:
+            resume(self.bucket, self.catalogue)
         self.project.ledger.refresh()
         lost = self.journals.lost() if repair else frozenset()
         parcel = self.journals.pack(everything=bool(lost))  # first, so that the objects it names are sent
