@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -63,6 +64,32 @@ def test_what_is_damaged_here_is_pulled_from_the_remote(pushed: Path, drystone: 
         assert hints(ended) == ["drystone pull data/t"]
     assert drystone(*shlex.split(hints(ended)[0])[1:]).returncode == 0
     assert (pushed / "data" / "t" / "large").stat().st_size == 256 * 8000
+
+
+def test_one_pull_is_enough_where_something_is_damaged_here(pushed: Path, drystone: Drystone) -> None:
+    damage(pushed)
+    (small,) = [p for p in (pushed / ".drystone" / "objects").glob("??/*") if p.read_bytes() == b"small"]
+    small.chmod(0o644)
+    small.write_bytes(b"SMALL")
+    ended = drystone("pull")
+    assert ended.returncode == 0, ended.stderr
+    told = re.findall("damaged here, in quarantine now and fetched again for `data/t`: (.*)", ended.stderr)
+    assert len(told[0].split(", ")) == 2
+    assert (pushed / "data" / "t" / "large").stat().st_size == 256 * 8000
+    assert drystone("status").returncode == 0
+    assert len([*(pushed / ".drystone" / "quarantine").iterdir()]) == 2
+    damage(pushed)
+    ended = drystone("pull", "--json")
+    assert [one["path"] for one in json.loads(ended.stdout)["healed"]] == ["data/t"]
+
+
+def test_what_no_remote_has_whole_stays_an_error(pushed: Path, drystone: Drystone, tmp_path: Path) -> None:
+    damage(pushed)
+    shutil.rmtree(tmp_path.parent / f"{tmp_path.name}-lab" / "packs")
+    ended = drystone("pull")
+    assert ended.returncode == 3
+    assert "`data/t` cannot be checked out: object" in ended.stderr
+    assert drystone("pull").returncode == 6  # from now on it is lacking here
 
 
 def test_without_a_remote_whoever_has_a_copy_adds_it(project: Path, drystone: Drystone) -> None:

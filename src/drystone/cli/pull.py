@@ -37,8 +37,9 @@ def run(arguments: Namespace, context: Context) -> int:
     from drystone.cli.push import tell, vars_of
     from drystone.objects.entry import printable
     from drystone.project.advice import advising
+    from drystone.project.healing import Healed, checkout_healing
     from drystone.project.remotes import Remote
-    from drystone.workspace.checkout import CheckedOut, checkout
+    from drystone.workspace.checkout import CheckedOut
     from drystone.workspace.workspace import Workspace
 
     project = context.project()
@@ -51,13 +52,14 @@ def run(arguments: Namespace, context: Context) -> int:
         if arguments.verbose and not context.json_mode:
             tell(done.traffic, context)
         _raise_if_lacking(done)
-        here = CheckedOut((), (), ())
+        here, healed = CheckedOut((), (), ()), list[Healed]()
         if not arguments.fetch_only and not conflicts and arguments.git is None:
             with bar(context, "checking out") as progress, advising(project):
-                here = checkout(workspace, paths, progress=progress)
+                here, healed = checkout_healing(workspace, remote, paths, progress)
     restored = [printable(path) for path in here.restored]
     if context.json_mode:
         more = {"traffic": vars_of(done.traffic), "restored": restored, "conflicts": conflicts}
+        more["healed"] = [one._asdict() for one in healed]
         context.json({**done._asdict(), **more})
         _raise_if_unrecorded(done)
         return 0
@@ -67,6 +69,8 @@ def run(arguments: Namespace, context: Context) -> int:
         context.note(f"some of it came from {', '.join(done.others)}: {done.remote} has no good copy")
     source = ", ".join(done.others) or "the other remotes" if done.unusable else done.remote
     context.out(f"pulled from {source}  {done.objects:,} objects  {done.journals:,} journals")
+    for one in healed:
+        context.note(str(one))
     for path in restored:
         context.out(f"restored  {path}")
     if conflicts:

@@ -195,6 +195,7 @@ def carry_out(
                     _remove_pack(store, path)
         store.packs.forget()
         _drop_packed(store, files, held)
+        _drop_apart(store, reach, before)
     return roomy
 
 
@@ -204,6 +205,16 @@ def _drop_packed(store: ObjectStore, files: list[bytes], held: frozenset[str]) -
         # whoever was given the path of the file may still read it
         if name not in held and store.packs.find(digest) is not None:
             store.loose.path(name).unlink(missing_ok=True)
+
+
+def _drop_apart(store: ObjectStore, reach: Reach, before: int) -> None:
+    """Deletes lists that lie apart if nobody needs them, or they are in the store by now."""
+    for path in store.loose.apart.glob("*"):
+        with suppress(FileNotFoundError, ValueError):
+            digest = bytes.fromhex(path.name)
+            unneeded = digest not in reach.digests and path.stat().st_mtime_ns < before
+            if unneeded or store.has(name_of(digest)):
+                path.unlink()
 
 
 def _keep_whole(reach: Reach, garbage: dict[Path, frozenset[bytes]], able: set[Path]) -> None:

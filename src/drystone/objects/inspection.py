@@ -90,6 +90,9 @@ def _loose(store: ObjectStore) -> Iterator[tuple[Path, int]]:
         for path in sorted(folder.iterdir()):
             with suppress(FileNotFoundError):
                 yield path, path.lstat().st_size
+    for path in sorted(store.loose.apart.glob("*")):
+        with suppress(FileNotFoundError):
+            yield path, path.lstat().st_size
 
 
 def _size(path: Path) -> int:
@@ -153,7 +156,8 @@ def _bad_entries(pack: Pack, whole: set[bytes]) -> list[str]:
 
 def _single(store: ObjectStore, path: Path, whole: set[bytes]) -> Fault | None:
     file = os.fspath(path.relative_to(store.root))
-    name = OBJECT_PREFIX + path.parent.name + path.name
+    apart = path.parent == store.loose.apart  # lists that count as not here
+    name = OBJECT_PREFIX + ("" if apart else path.parent.name) + path.name
     if not is_object_id(name) or not path.is_file():
         return Fault(file, "no object can be of this name")
     try:
@@ -162,7 +166,8 @@ def _single(store: ObjectStore, path: Path, whole: set[bytes]) -> Fault | None:
         return Fault(file, _unreadable(error), (name,))
     if found != name:
         return Fault(file, f"its bytes hash to `{found}`", (name,))
-    whole.add(digest_of(name))
+    if not apart:
+        whole.add(digest_of(name))
     return None
 
 

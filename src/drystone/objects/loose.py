@@ -28,6 +28,7 @@ class Loose:
         self.root = root
         self.incoming = root / "incoming"
         self.partial = root / "partial"
+        self.apart = root / "lists"
         self._failpoint = failpoint
         self._prepared = False
 
@@ -41,6 +42,23 @@ class Loose:
             raise NotFound(f"not an object id: `{name}`")
         digits = name.removeprefix(OBJECT_PREFIX)
         return self.root / digits[:2] / digits[2:]
+
+    def open(self, name: str) -> int:
+        """The file of an object, or of a list that lies apart, open.
+
+        Raises:
+            FileNotFoundError: there is none.
+            OSError: it cannot be read.
+            NotFound: `name` is not an object id.
+        """
+        try:
+            return os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return os.open(self.path_apart(name), os.O_RDONLY | os.O_CLOEXEC)
+
+    def path_apart(self, name: str) -> Path:
+        """Where the list of a directory lies if not all that it lists is here (`objects/lists.py`)."""
+        return self.apart / name.removeprefix(OBJECT_PREFIX)
 
     def digests(self, first: int) -> frozenset[bytes]:
         """Of all objects here whose digest begins with this byte."""

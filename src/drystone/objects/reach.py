@@ -68,9 +68,9 @@ class Reach:
 
 
 def looks_like_a_tree(store: ObjectStore, name: str) -> bool:
-    """Whether an object that is here begins as the list of a directory does."""
+    """Whether an object that is here, or lies apart, begins as the list of a directory does."""
     with suppress(NotFound, Corrupt):
-        if store.size(name) < len(TREE):
+        if store.has(name) and store.size(name) < len(TREE):
             return False
         path = store.loose.path(name)
         if path.is_file():

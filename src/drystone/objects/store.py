@@ -341,7 +341,7 @@ class ObjectStore:
     def _opened(self, name: str) -> Iterator[int]:
         with self._explaining_reading(name):
             try:
-                descriptor = os.open(self.loose.path(name), os.O_RDONLY | os.O_CLOEXEC)
+                descriptor = self.loose.open(name)
             except FileNotFoundError:
                 raise self._absent(name) from None
         try:

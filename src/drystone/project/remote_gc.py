@@ -17,9 +17,9 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from drystone.core.errors import Corrupt, UsageError
+from drystone.core.errors import Corrupt, NotFound, UsageError
 from drystone.core.ids import digest_of, name_of
-from drystone.objects.entry import Entry
+from drystone.objects.entry import Entry, decode
 from drystone.objects.pack import CHUNKS, PackIndex, Place, decode_chunks
 from drystone.objects.packs import decoded
 from drystone.objects.remote.bucket import Bucket, Item
@@ -28,7 +28,6 @@ from drystone.objects.remote.fetching import Fetcher
 from drystone.objects.remote.lease import lease
 from drystone.objects.remote.sending import Sender, index_key
 from drystone.objects.remote.spans import pack_key, stored_entries
-from drystone.objects.tree import read_tree
 from drystone.project import clones, marker
 from drystone.project.remotes import Remote
 
@@ -189,7 +188,9 @@ def _live(remote: Remote, files: Iterable[bytes], trees: Iterable[str]) -> froze
     while level:
         fresh = [name for name in level if digest_of(name) not in live]
         live.update(map(digest_of, fresh))
-        got = fetcher.fetch(name for name in fresh if with_trash.find(digest_of(name)))
+        # in memory: without what they list, lists are not for the store
+        here, absent = _here(remote, fresh)
+        found, got = fetcher.gather(name for name in absent if with_trash.find(digest_of(name)))
         if got.damaged:
             raise Corrupt(
                 f"{len(got.damaged)} directories that are needed are damaged on remote `{remote.name}`",
@@ -198,23 +199,32 @@ def _live(remote: Remote, files: Iterable[bytes], trees: Iterable[str]) -> froze
                 hints=[f"send them again from where they are whole: `drystone push {remote.name} --repair`"],
             )
         level = []
-        for name in fresh:
-            if remote.project.store.has(name):
-                for entry in _entries(remote, name):
-                    if entry.kind == "tree":
-                        level.append(entry.object)
-                    else:
-                        live.add(digest_of(entry.object))
+        for data in (*here, *found.values()):
+            for entry in _entries(data):
+                if entry.kind == "tree":
+                    level.append(entry.object)
+                else:
+                    live.add(digest_of(entry.object))
     return frozenset(live | _pieces(remote, with_trash, live))
 
 
-def _entries(remote: Remote, name: str) -> tuple[Entry, ...]:
+def _here(remote: Remote, names: Iterable[str]) -> tuple[list[bytes], list[str]]:
+    """The lists that are here, and the names of those that are not."""
+    here: list[bytes] = []
+    absent: list[str] = []
+    for name in names:
+        try:
+            here.append(remote.project.store.read(name))
+        except (NotFound, Corrupt):  # a damaged one is in quarantine now
+            absent.append(name)
+    return here, absent
+
+
+def _entries(data: bytes) -> tuple[Entry, ...]:
     try:
-        return read_tree(remote.project.store, name)
+        return decode(data, of="what a copy needs")
     except Corrupt:
-        if remote.project.store.has(name):
-            return ()  # whole, and no directory: a lock in conflict names files too
-        raise
+        return ()  # whole, and no directory: a lock in conflict names files too
 
 
 def _pieces(remote: Remote, catalogue: Catalogue, live: set[bytes]) -> set[bytes]:

@@ -12,13 +12,14 @@ from drystone.core.ids import digest_of, short
 from drystone.objects.atomic import write_atomic
 from drystone.objects.entry import Entry, printable
 from drystone.objects.hashing import Progress, hash_bytes
+from drystone.objects.lists import settle
 from drystone.objects.remote.address import Address, Surroundings, open_bucket
 from drystone.objects.remote.bucket import Bucket, Traffic
 from drystone.objects.remote.catalogue import Catalogue
 from drystone.objects.remote.checking import Checker
 from drystone.objects.remote.fetching import Fetched, Fetcher
 from drystone.objects.remote.pieces import Pieces
-from drystone.objects.remote.sending import Sender, Sent, Wanted, index_key, lacking
+from drystone.objects.remote.sending import Sender, Sent, Wanted, index_key, lacking, resume
 from drystone.objects.remote.spans import pack_key
 from drystone.objects.tree import read_tree
 from drystone.project import clones, configuration, marker
@@ -136,6 +137,8 @@ class Remote:
         self._try_condition(mark)
         clones.register(self.project, self.bucket, self.folder)
         self.catalogue.refresh(anew=repair)
+        if not repair:
+            resume(self.bucket, self.catalogue)
         self.project.ledger.refresh()
         lost = self.journals.lost() if repair else frozenset()
         parcel = self.journals.pack(everything=bool(lost))  # first, so that the objects it names are sent
@@ -273,6 +276,8 @@ class Remote:
     def fetch(self, names: Iterable[str]) -> frozenset[str]:
         """Brings objects here, whatever they are; gives the ids of those that came.
 
+        A list of a directory of which something lacks lies apart.
+
         Raises:
             NotFound: nothing was pushed there yet.
             RemoteUnavailable: it cannot be reached or refuses; what came is kept.
@@ -280,7 +285,10 @@ class Remote:
         marker.look(self.bucket)
         clones.register_reader(self.project, self.bucket, self.folder)
         self.catalogue.refresh()
-        return self.fetcher().fetch(names).here
+        lists: dict[str, bytes] = {}
+        got = self.fetcher().fetch(names, lists=lists)
+        settle(self.project.store, lists, distrusting=True)
+        return got.here
 
     def _lacking(self, *, thorough: bool = False) -> Wanted:
         locked, store = self.project.lock().entries(), self.project.store

@@ -19,12 +19,14 @@ from blake3 import blake3
 from drystone.core.errors import Conflict, Corrupt, DrystoneError, NotFound, RemoteUnavailable
 from drystone.core.ids import digest_of, name_of, short
 from drystone.objects.atomic import explained
-from drystone.objects.entry import Entry
+from drystone.objects.entry import Entry, decode
 from drystone.objects.hashing import SMALL, Progress, hash_bytes
+from drystone.objects.lists import settle
 from drystone.objects.pack import Chunk
 from drystone.objects.remote.address import Address
 from drystone.objects.remote.bucket import Traffic
 from drystone.objects.remote.chunks import cut
+from drystone.objects.remote.fetching import lies
 from drystone.objects.remote.pieces import Pieces
 from drystone.objects.remote.sending import index_key
 from drystone.objects.store import ObjectStore
@@ -77,6 +79,8 @@ class Local:
             Corrupt: it is damaged; it is in quarantine now.
         """
         if not self.store.has(name):
+            with suppress(NotFound, Corrupt):  # it may be a list that lies apart
+                return [Chunk(digest_of(name), len(self.store.read(name)))]
             return None
         digest, size = digest_of(name), self.store.size(name)
         if size <= SMALL or not self.store.loose.path(name).is_file():
@@ -277,7 +281,7 @@ class Sources:
             if not got.lacking:
                 return
             if got.damaged:
-                errors.append(_lies(distant.remote, min(got.damaged)))
+                errors.append(lies(distant.remote.bucket, min(got.damaged)))
         raise self.absent(f"`{entry.name}`", errors)
 
     def absent(self, what: str, errors: Sequence[DrystoneError]) -> DrystoneError:
@@ -352,33 +356,41 @@ class Sources:
 
     def _store_lists(self, entry: Entry) -> None:
         """What was put together here and never stored is, before it is needed there."""
-        if entry.kind == "tree" and not self._project.store.has(entry.object) and entry.object in self._lists:
-            with self._project.store.batch() as batch:
-                for data in self._lists.values():
-                    batch.put(data)
+        own, lists, pending = self._project.store, dict[str, bytes](), [entry]
+        while pending:
+            here = pending.pop()
+            if here.kind == "tree" and here.object in self._lists and not own.has(here.object):
+                lists[here.object] = self._lists[here.object]
+                pending += decode(lists[here.object], of=f"object `{short(here.object)}`")
+        settle(own, lists)
 
     def _take_over(
         self, store: ObjectStore, entry: Entry, errors: list[DrystoneError], progress: Progress
     ) -> None:
-        """Copies from a neighbour's store what it has of an entry."""
-        own = self._project.store
-        pending = [entry]
+        """Copies from a neighbour's store what it has of an entry, lists after what they list."""
+        own, lists, pending = self._project.store, dict[str, bytes](), [entry]
         while pending:
             here = pending.pop()
             try:
-                if not own.has(here.object) and store.has(here.object):
+                if here.kind == "tree":
+                    data = _list(here.object, own, store)
+                    if not own.has(here.object):
+                        lists[here.object] = data
+                    pending += decode(data, of=f"object `{short(here.object)}`")
+                elif not own.has(here.object) and store.has(here.object):
                     _copy(store, own, here)
-                    progress(here.size if here.kind != "tree" else 0)
-                if here.kind == "tree" and own.has(here.object):
-                    pending += [child for _, child in _children(own, here)]
+                    progress(here.size)
             except Failure as error:
                 errors.append(error)
+        settle(own, lists, distrusting=True)
 
 
-def _children(store: ObjectStore, tree: Entry) -> list[tuple[str, Entry]]:
-    from drystone.objects.tree import read_tree
-
-    return [(child.name, child) for child in read_tree(store, tree.object)]
+def _list(name: str, *stores: ObjectStore) -> bytes:
+    """The list of a directory from the first store that has it."""
+    for store in stores[:-1]:
+        with suppress(NotFound, Corrupt):
+            return store.read(name)
+    return stores[-1].read(name)
 
 
 def _copy(source: ObjectStore, target: ObjectStore, entry: Entry) -> None:
@@ -386,12 +398,3 @@ def _copy(source: ObjectStore, target: ObjectStore, entry: Entry) -> None:
         target.put_bytes(source.read(entry.object))
     elif target.put_file(source.loose.path(entry.object)) != entry.object:
         source.verify(entry.object)
-
-
-def _lies(remote: Remote, name: str) -> RemoteUnavailable:
-    return RemoteUnavailable(
-        f"remote `{remote.name}` gives other bytes for object `{short(name)}` than were sent to it",
-        at=remote.bucket.url,
-        because="what it gives does not hash to the object's name; nothing of it was used",
-        hints=[f"send a good copy again from where there is one with `drystone push {remote.name} --repair`"],
-    )

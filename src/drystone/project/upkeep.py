@@ -12,6 +12,7 @@ from drystone.core.ids import digest_of
 from drystone.objects.atomic import explained
 from drystone.objects.inspection import Fault, Progress, inspect
 from drystone.objects.intake import identify_path
+from drystone.objects.lists import lies_apart, settle, settle_apart
 from drystone.objects.reach import Reach
 from drystone.objects.repair import repair
 from drystone.objects.tree import Memory, walk
@@ -132,11 +133,12 @@ def mend(
     ways += [(str(source), source.fetch) for source in sources]
     for what, way in ways:
         # The list of a directory that came back may tell of more that is lost.
-        while lost := set(_unmet(project, store.has).lost):
+        while lost := set(_unmet(project, lambda name: store.has(name) or lies_apart(store, name)).lost):
             came = len(set(way(sorted(lost))) & lost)
             if not came:
                 break
             done.append(f"{came} objects stored again from {what}")
+        settle_apart(store)
     return check(project, tell)._replace(repaired=tuple(done))
 
 
@@ -190,5 +192,7 @@ def _from_work_tree(project: Project, wanted: list[str]) -> set[str]:
             for below, file in walk(trees, entry):
                 if file.kind == "file" and file.object in lost - came:
                     came.add(project.store.put_file(place / below if below else place))
-            came |= {project.store.put_bytes(trees.read(other)) for other in lost & {*trees, *trees.later}}
+            lists = {other: trees.read(other) for other in lost & {*trees, *trees.later}}
+            settle(project.store, lists, distrusting=True)
+            came |= lists.keys()
     return came

@@ -14,6 +14,8 @@ import msgspec
 
 from drystone.core.errors import UsageError
 from drystone.objects.entry import Entry, encode
+from drystone.objects.hashing import hash_bytes
+from drystone.objects.lists import settle
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import Reader, read_tree
 from drystone.workspace.lockfile import LockedPath
@@ -46,13 +48,14 @@ def merge_entries(
     clashes: list[Clash],
     reader: Reader | None = None,
 ) -> Merged:
-    """Merges what two sides made of a path; trees that this makes are put into the store.
+    """Merges what two sides made of a path; lists of directories that this makes are kept in the store.
 
     Of files, content and executable bit merge independently. What one side deleted and the other
-    left alone is gone. Files are only named, so none of them need be in the store.
+    left alone is gone. Files are only named, so none of them need be in the store: a list of which
+    something lacks lies apart there.
 
     Args:
-        store: receives merged trees.
+        store: receives merged lists.
         path: what to call it.
         base: the common ancestor's, None where it had nothing there.
         ours: one side.
@@ -64,7 +67,10 @@ def merge_entries(
         NotFound, Corrupt, RemoteUnavailable: a tree that is needed cannot be read, or is damaged.
         UsageError: the directories are nested absurdly deep.
     """
-    return _Merge(store, reader or store, clashes).merge(path, base, ours, theirs, 0)
+    merge = _Merge(reader or store, clashes, {})
+    merged = merge.merge(path, base, ours, theirs, 0)
+    settle(store, merge.lists)
+    return merged
 
 
 def choose(base: _Value, ours: _Value, theirs: _Value) -> tuple[_Value, _Value]:
@@ -75,9 +81,9 @@ def choose(base: _Value, ours: _Value, theirs: _Value) -> tuple[_Value, _Value]:
 
 
 class _Merge(NamedTuple):
-    store: ObjectStore
     reader: Reader
     clashes: list[Clash]
+    lists: dict[str, bytes]
 
     def merge(
         self, path: str, base: Entry | None, ours: Entry | None, theirs: Entry | None, depth: int
@@ -125,7 +131,9 @@ class _Merge(NamedTuple):
         entries = [entry for entry in below if entry is not None]
         if not entries and not stays:
             return None
-        tree = self.store.put_bytes(encode(entries))
+        data = encode(entries)
+        tree = hash_bytes(data)
+        self.lists[tree] = data
         return Entry(name, "tree", tree, sum(entry.size for entry in entries))
 
 

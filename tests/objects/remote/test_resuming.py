@@ -84,7 +84,7 @@ def test_what_came_before_a_kill_is_not_fetched_again(
     push(store, bucket, root)
     words = [sys.executable, "-c", KILLED, str(other.root), bucket.url, root.object]
     assert subprocess.run(words, cwd=Path(__file__).parents[3]).returncode == -signal.SIGKILL
-    assert other.has(root.object)
+    assert not other.has(root.object)  # its list comes last
     bucket.traffic.received = 0
     pull(other, bucket, root)
     assert bucket.traffic.received < SIZE - 24 * MB + 16 * MB + ON_THE_WAY  # a window was not yet written
@@ -146,3 +146,67 @@ def content_id(store: ObjectStore, root: Entry) -> str:
 
 def _name(store: ObjectStore, name: str) -> Path:
     return store.root / "partial" / f"{digest_of(name).hex()}.part"
+
+
+class Cut(BaseException):
+    """Stands for the end of the process that pushes."""
+
+
+@pytest.mark.parametrize("why", [Cut, RemoteUnavailable])
+@pytest.mark.parametrize("kind", ["memory", "folder"])
+def test_a_pack_that_arrived_and_did_not_count_yet_is_not_sent_again(
+    new_bucket: Callable[[str], Bucket],
+    store: ObjectStore,
+    other: ObjectStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    why: type[BaseException],
+) -> None:
+    bucket = new_bucket(kind)
+    files = {f"b{number}": noise(20_000, number) for number in range(20)}
+    root = folder_of(store, tmp_path / "data", files)
+    with monkeypatch.context() as patched:
+        put = bucket.put
+
+        def cut(key: str, data: bytes | Path) -> None:
+            if key.startswith("indexes/"):
+                raise why("the end")
+            put(key, data)
+
+        patched.setattr(bucket, "put", cut)
+        with pytest.raises(why):
+            push(store, bucket, root)
+    root = folder_of(store, tmp_path / "data", {"a": noise(20_000, 99)})  # now packs would be others
+    bucket.traffic.sent = 0
+    push(store, bucket, root)
+    assert bucket.traffic.sent < 40_000
+    assert not pull(other, bucket, root).lacking
+    assert content(other, root) == content(store, root)
+    requests = bucket.traffic.requests
+    push(store, bucket, root)
+    assert bucket.traffic.requests <= requests + 2  # nothing is asked for any more
+
+
+def test_a_pack_that_did_not_arrive_whole_is_sent_anew(
+    new_bucket: Callable[[str], Bucket],
+    store: ObjectStore,
+    other: ObjectStore,
+    root: Entry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bucket = new_bucket("memory")
+    with monkeypatch.context() as patched:
+        put = bucket.put
+
+        def cut(key: str, data: bytes | Path) -> None:
+            if key.startswith("packs/") and isinstance(data, Path):
+                put(key, data.read_bytes()[:-1])
+            raise RemoteUnavailable("the cable was cut")
+
+        patched.setattr(bucket, "put", cut)
+        with pytest.raises(RemoteUnavailable):
+            push(store, bucket, root)
+    push(store, bucket, root)
+    assert not pull(other, bucket, root).lacking
+    assert content(other, root) == content(store, root)

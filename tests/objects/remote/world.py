@@ -12,7 +12,7 @@ from drystone.objects.remote.bucket import Bucket
 from drystone.objects.remote.catalogue import Catalogue
 from drystone.objects.remote.fetching import Fetched, Fetcher
 from drystone.objects.remote.pieces import Pieces
-from drystone.objects.remote.sending import Sender, Sent, lacking
+from drystone.objects.remote.sending import Sender, Sent, lacking, resume
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import walk
 
@@ -29,6 +29,7 @@ def pieces_of(store: ObjectStore) -> Pieces:
 
 def push(store: ObjectStore, bucket: Bucket, *roots: Entry) -> Sent:
     catalogue = catalogue_of(store, bucket)
+    resume(bucket, catalogue)
     return Sender(store, bucket, catalogue, pieces_of(store)).send(lacking(store, catalogue, roots))
 
 

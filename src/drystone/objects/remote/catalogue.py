@@ -13,6 +13,7 @@ from typing import NamedTuple
 from drystone.core.errors import DrystoneError
 from drystone.objects.atomic import write_atomic
 from drystone.objects.pack import CHUNKS, LARGEST, PackIndex, Place
+from drystone.objects.remote.begun import Begun
 from drystone.objects.remote.bucket import Bucket
 
 _AT_ONCE = 8
@@ -38,6 +39,7 @@ class Catalogue:
         folder: where its indexes are kept; all in it can be fetched again.
 
     Attributes:
+        begun: packs that were on their way there from here, and do not count yet as far as we know.
         damaged: names of packs whose index the remote gives damaged; what they hold counts as not there.
     """
 
@@ -49,6 +51,7 @@ class Catalogue:
         self._last = ""
         self._sieve: Sieve | None = None
         self.damaged: frozenset[str] = frozenset()
+        self.begun = Begun(folder / "sending")
 
     def refresh(self, *, anew: bool = False) -> None:
         """Learn of packs that came or went, and of indexes that have another length than what is kept.
@@ -80,6 +83,7 @@ class Catalogue:
     def learn(self, name: str, data: bytes) -> None:
         """Take note of a pack that was just sent."""
         self._keep(name, data)
+        self.begun.forget(name)
         index = PackIndex(data)
         with self._guard:  # others may be searching: what they search is never changed
             self._indexes = {**self._indexes, name: index}

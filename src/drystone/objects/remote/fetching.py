@@ -8,22 +8,24 @@ from typing import NamedTuple
 
 from blake3 import blake3
 
-from drystone.core.errors import Corrupt, RemoteUnavailable
+from drystone.core.errors import Corrupt, NotFound, RemoteUnavailable
 from drystone.core.ids import digest_of, name_of, short
 from drystone.objects import partial
 from drystone.objects.atomic import write_all
 from drystone.objects.batch import Batch
-from drystone.objects.entry import Entry
+from drystone.objects.entry import Entry, decode
 from drystone.objects.hashing import Progress
+from drystone.objects.lists import settle
 from drystone.objects.pack import CHUNKS, Chunk
 from drystone.objects.packs import decoded
+from drystone.objects.reach import TREE
 from drystone.objects.remote.bucket import Bucket
 from drystone.objects.remote.catalogue import Catalogue, Held
 from drystone.objects.remote.piecereader import PieceReader, by_pack, decoded_list
 from drystone.objects.remote.pieces import Pieces
 from drystone.objects.remote.spans import stored_entries
 from drystone.objects.store import ObjectStore
-from drystone.objects.tree import DEEPEST, read_tree
+from drystone.objects.tree import DEEPEST
 
 _FILES_AT_ONCE = 3  # large objects; each has two requests of 4 MiB under way
 _FEW = 16  # fewer small objects than that become files of their own, as when they are added
@@ -81,12 +83,18 @@ class Fetcher:
         self._progress = progress
         self._reader = PieceReader(bucket, catalogue, pieces)
 
-    def fetch(self, names: Iterable[str], sizes: Mapping[str, int] | None = None) -> Fetched:
+    def fetch(
+        self,
+        names: Iterable[str],
+        sizes: Mapping[str, int] | None = None,
+        lists: dict[str, bytes] | None = None,
+    ) -> Fetched:
         """Brings objects into the store; those that are there already are not fetched.
 
         Args:
             names: ids.
             sizes: bytes that they must have, as far as that is known: a remote that claims others lies.
+            lists: receives what seems to be the list of a directory; that is not stored then.
 
         Raises:
             RemoteUnavailable: the remote cannot be reached or refuses; what came so far is kept.
@@ -109,12 +117,15 @@ class Fetcher:
                 large[digest] = first
             else:
                 small[digest] = first
-        damaged |= {name_of(digest) for digest in self._small(small)}
+        damaged |= {name_of(digest) for digest in self._small(small, lists)}
         damaged |= {name_of(digest) for digest in self._large(large)}
         return Fetched(frozenset(wanted) - missing - damaged, frozenset(missing), frozenset(damaged))
 
-    def closure(self, roots: Sequence[Entry], *, trees_only: bool = False) -> Fetched:
-        """As `fetch`, with all below directories: their lists first, level by level, then all files.
+    def closure(self, roots: Sequence[Entry]) -> Fetched:
+        """As `fetch`, with all below directories.
+
+        Their lists are fetched first, level by level, and stored last, each after all that it lists; those
+        of which something lacks lie apart.
 
         Raises:
             RemoteUnavailable, WorkFailed: as `fetch`.
@@ -122,6 +133,7 @@ class Fetcher:
         """
         got = _NOTHING
         files: dict[str, int] = {}
+        lists: dict[str, bytes] = {}
         level = list(roots)
         seen: set[str] = set()
         depth = 0
@@ -130,20 +142,45 @@ class Fetcher:
                 raise Corrupt(f"a directory has more than {DEEPEST} folders inside each other")
             depth += 1
             for entry in level:
-                if entry.kind != "tree" and not trees_only:
+                if entry.kind != "tree":
                     files[entry.object] = entry.size or files.get(entry.object, 0)
             trees = dict.fromkeys(entry.object for entry in level if entry.kind == "tree")
             fresh = [name for name in trees if name not in seen]
             seen.update(fresh)
-            got = got.plus(self.fetch(fresh))
-            level = []
-            for name in fresh:
-                if name not in got.lacking:
-                    below, again = self._below(name)
-                    level += below
-                    got = got.plus(again)
-        sizes = {name: size for name, size in files.items() if size}
-        return got.plus(self.fetch(files, sizes))
+            level, more = self._below(fresh, lists)
+            got = got.plus(more)
+        got = got.plus(self.fetch(files, {name: size for name, size in files.items() if size}))
+        settle(self._store, lists, distrusting=bool(got.lacking))
+        return got
+
+    def gather(self, names: Iterable[str]) -> tuple[dict[str, bytes], Fetched]:
+        """Objects in memory, each verified, for lists of directories: none is stored.
+
+        Raises:
+            RemoteUnavailable: the remote cannot be reached or refuses.
+        """
+        found: dict[str, bytes] = {}
+        small: dict[bytes, Held] = {}
+        missing: set[str] = set()
+        wanted = list(dict.fromkeys(names))
+        for name in wanted:
+            held = self._catalogue.find(digest_of(name))
+            if held is None:
+                missing.add(name)
+            elif held.place.encoding != CHUNKS:
+                small[digest_of(name)] = held
+            else:  # somebody sent it as a file
+                for chunks in self._candidates(digest_of(name), None):
+                    if (data := self._reader.joined(digest_of(name), chunks)) is not None:
+                        found[name] = data
+                        break
+        for _, digest, place, stored in stored_entries(self._bucket, by_pack(small)):
+            data = decoded(digest, place, stored)
+            if data is not None or (data := self._reader.elsewhere(digest)) is not None:
+                found[name_of(digest)] = data
+                self._progress(place.size)
+        damaged = frozenset(wanted) - missing - found.keys()
+        return found, Fetched(frozenset(found), frozenset(missing), damaged)
 
     def read(self, name: str, start: int = 0, end: int | None = None) -> bytes | None:
         """Bytes of an object without storing it, verified piece by piece; None where the remote has it not.
@@ -168,7 +205,7 @@ class Fetcher:
                     data = decoded(digest, place, stored)
                     if data is not None:
                         return data[start:end]
-        raise self._lies(name)
+        raise lies(self._bucket, name)
 
     def chunks(self, name: str) -> list[Chunk] | None:
         """The pieces of an object in order; a small one is its own. None where the remote has it not.
@@ -184,7 +221,7 @@ class Fetcher:
             if (chunks := self._reader.own_list_of(digest, held)) is not None:
                 return chunks
         if places:
-            raise self._lies(name)
+            raise lies(self._bucket, name)
         return None
 
     def pieces(self, chunks: Sequence[Chunk]) -> Iterator[bytes]:
@@ -195,7 +232,7 @@ class Fetcher:
         """
         for chunk, piece in zip(chunks, self._reader.pieces(chunks), strict=True):
             if piece is None or len(piece) != chunk.size:
-                raise self._lies(name_of(chunk.digest))
+                raise lies(self._bucket, name_of(chunk.digest))
             yield piece
 
     def size(self, name: str) -> int | None:
@@ -203,44 +240,56 @@ class Fetcher:
         held = self._catalogue.find(digest_of(name))
         return None if held is None else held.place.size
 
-    def _below(self, name: str) -> tuple[tuple[Entry, ...], Fetched]:
-        """What a directory's list holds; if the one here turns out to be damaged it is fetched."""
-        try:
-            return read_tree(self._store, name), _NOTHING
-        except Corrupt:
-            if self._store.has(name):
-                raise  # whole, and no list: nothing that is fetched will be another
-        got = self.fetch([name])
-        return (() if name in got.lacking else read_tree(self._store, name)), got
+    def _below(self, trees: Iterable[str], lists: dict[str, bytes]) -> tuple[list[Entry], Fetched]:
+        """What directories hold; `lists` receives those that are not in the store."""
+        below: list[Entry] = []
+        absent: list[str] = []
+        for name in trees:
+            try:
+                data = self._store.read(name)
+            except (NotFound, Corrupt):  # a damaged one is in quarantine now
+                absent.append(name)
+                continue
+            below += decode(data, of=f"object `{short(name)}`")
+            if not self._store.has(name):  # it lies apart
+                lists[name] = data
+        found, got = self.gather(absent)
+        for name, data in found.items():
+            below += decode(data, of=f"object `{short(name)}`")
+        lists.update(found)
+        return below, got
 
     # small objects
 
-    def _small(self, wanted: dict[bytes, Held]) -> set[bytes]:
+    def _small(self, wanted: dict[bytes, Held], lists: dict[str, bytes] | None) -> set[bytes]:
         """Fetches whole entries; the digests of those of which no copy is whole."""
         broken: RemoteUnavailable | None = None
         bad: set[bytes] = set()
         if wanted:
             with self._store.batch() as batch:
                 try:
-                    bad = self._into(batch, wanted)
+                    bad = self._into(batch, wanted, lists)
                 except RemoteUnavailable as error:
                     broken = error  # what came so far is kept
         if broken is not None:
             raise broken
         return bad
 
-    def _into(self, batch: Batch, wanted: dict[bytes, Held]) -> set[bytes]:
+    def _into(self, batch: Batch, wanted: dict[bytes, Held], lists: dict[str, bytes] | None) -> set[bytes]:
         few = len(wanted) < _FEW
         bad: set[bytes] = set()
         for _, digest, place, stored in stored_entries(self._bucket, by_pack(wanted)):
-            data = decoded(digest, place, stored)
-            if data is not None and not few:
-                batch.add(digest, place.size, stored, place.encoding)
-            elif data is not None or (data := self._reader.elsewhere(digest)) is not None:
-                batch.put(data)
-            else:
+            whole = decoded(digest, place, stored)
+            data = self._reader.elsewhere(digest) if whole is None else whole
+            if data is None:
                 bad.add(digest)
                 continue
+            if lists is not None and data.startswith(TREE):
+                lists[name_of(digest)] = data
+            elif whole is None or few:
+                batch.put(data)
+            else:
+                batch.add(digest, place.size, stored, place.encoding)
             self._progress(place.size)
         return bad
 
@@ -338,13 +387,12 @@ class Fetcher:
             parts.append(piece)
         return b"".join(parts)[max(0, start - first) : max(0, end - first)]
 
-    def _lies(self, name: str) -> RemoteUnavailable:
-        return RemoteUnavailable(
-            f"remote `{self._bucket.name}` gives other bytes for object `{short(name)}` than were sent to it",
-            at=self._bucket.url,
-            because="what it gives does not hash to the object's name; nothing of it was used",
-            hints=[
-                "send a good copy again from where there is one with "
-                f"`drystone push {self._bucket.name} --repair`"
-            ],
-        )
+
+def lies(bucket: Bucket, name: str) -> RemoteUnavailable:
+    """The error for an object of which a remote gives other bytes."""
+    return RemoteUnavailable(
+        f"remote `{bucket.name}` gives other bytes for object `{short(name)}` than were sent to it",
+        at=bucket.url,
+        because="what it gives does not hash to the object's name; nothing of it was used",
+        hints=[f"send a good copy again from where there is one with `drystone push {bucket.name} --repair`"],
+    )

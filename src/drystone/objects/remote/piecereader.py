@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from blake3 import blake3
+
 from drystone.core.errors import RemoteUnavailable
 from drystone.objects.pack import Chunk, Place, decode_chunks, entry_header
 from drystone.objects.packs import decoded
@@ -57,6 +59,16 @@ class PieceReader:
                 yield piece
                 if piece is None:
                     return
+
+    def joined(self, digest: bytes, chunks: Sequence[Chunk]) -> bytes | None:
+        """All of an object; None if with these pieces it is not whole.
+
+        Raises:
+            RemoteUnavailable: as `pieces`.
+        """
+        pieces = [piece for piece in self.pieces(chunks) if piece is not None]
+        data = b"".join(pieces)
+        return data if len(pieces) == len(chunks) and blake3(data).digest() == digest else None
 
     def elsewhere(self, digest: bytes) -> bytes | None:
         """A good copy of a piece in any pack."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,8 +21,10 @@ from drystone.objects.atomic import explained, staging
 from drystone.objects.compress import Squeezer
 from drystone.objects.entry import Entry
 from drystone.objects.hashing import SMALL, Progress
+from drystone.objects.lists import lies_apart
 from drystone.objects.pack import CHUNKS, LARGEST, RAW, ZSTD, Chunk, encode_chunks, encode_index
 from drystone.objects.packs import FULL, PackFile, decoded
+from drystone.objects.remote.begun import is_whole
 from drystone.objects.remote.bucket import Bucket
 from drystone.objects.remote.catalogue import Catalogue
 from drystone.objects.remote.chunks import cut
@@ -33,7 +34,6 @@ from drystone.objects.store import ObjectStore
 from drystone.objects.tree import DEEPEST, read_tree
 
 _AT_ONCE = 3  # packs that are on their way while the next one is filled
-_TRUSTED = timedelta(days=1)  # so long a pack that an interrupted push left is not sent again
 _CHUNK_BYTES = len(encode_chunks([Chunk(b"", 0)]))
 
 
@@ -97,7 +97,8 @@ def lacking(
         below_too = thorough and entry.kind == "tree" and name not in looked_into and store.has(name)
         if name in files or name in trees or (there and not below_too):
             return True
-        if name in missing or not store.has(name):
+        apart = entry.kind == "tree" and lies_apart(store, name)  # the rest may be there
+        if name in missing or not (store.has(name) or apart):
             missing.setdefault(name, path)
             return False
         if entry.kind != "tree":
@@ -305,9 +306,10 @@ class Sender:
         digest, path = pack.finish()
         name, size = digest.hex(), pack.size
         try:
+            index = encode_index(digest, pack.places.items())
+            self._catalogue.begun.note(name, index)
             self._put(pack_key(name), path, size)
             self._bucket.settle()
-            index = encode_index(digest, pack.places.items())
             self._bucket.put(index_key(name), index)
             self._catalogue.learn(name, index)
             self.packs[name] = size
@@ -316,10 +318,7 @@ class Sender:
 
     def _put(self, key: str, path: Path, size: int) -> None:
         """Send a pack, unless an interrupted push has left it whole, and look whether it has arrived."""
-        left = self._bucket.look(key)
-        # An older one without an index may be collected at any time. A repair trusts none.
-        fresh = left is not None and datetime.now(UTC) - left.modified < _TRUSTED
-        if left is None or left.size != size or not fresh or self._anew:
+        if self._anew or not is_whole(self._bucket.look(key), size):  # a repair trusts none
             self._bucket.put(key, path)
             arrived = self._bucket.size(key)
             if arrived != size:
@@ -328,6 +327,29 @@ class Sender:
                     at=key,
                     because=f"{size:,} bytes were sent, {arrived or 0:,} are there",
                 )
+
+
+def resume(bucket: Bucket, catalogue: Catalogue) -> int:
+    """Makes packs count that an interrupted push from here sent whole; their number.
+
+    Args:
+        bucket: where to.
+        catalogue: what it holds, refreshed; learns of them.
+
+    Raises:
+        RemoteUnavailable: the remote cannot be reached or refuses.
+    """
+    arrived = 0
+    for name, index, size in catalogue.begun:
+        if name not in catalogue.packs and is_whole(bucket.look(pack_key(name)), size):
+            bucket.settle()
+            bucket.put(index_key(name), index)
+            arrived += 1
+            catalogue.learn(name, index)
+        catalogue.begun.forget(name)
+    if arrived:
+        bucket.settle()
+    return arrived
 
 
 def index_key(name: str) -> str:
