@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from drystone.core.errors import DrystoneError, UsageError
 
 if TYPE_CHECKING:
-    from drystone.project import Project
+    from drystone.project import Project, Settings
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "cyan": "36"}
 
@@ -23,6 +23,9 @@ class Context:
 
     Data goes to standard output, everything else to standard error. Meaning is never in colour
     alone, and colour is off unless standard output is a terminal that can show it.
+
+    Attributes:
+        dry_run: whether the verb only tells what it would do; `project` then opens one that writes nothing.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class Context:
         self.json_mode = json
         self._stdout = stdout
         self._stderr = stderr
+        self.dry_run = False
         self._project: Project | None = None
         plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
         self._coloured = stdout.isatty() and not plain and not json
@@ -56,12 +60,18 @@ class Context:
             NotARepository: there is no git repository here or above.
         """
         if self._project is None:
-            from drystone.project import Project, Settings
+            from drystone.project import Project
 
-            self._project = Project.discover(self.cwd, Settings.of(self.environ))
+            self._project = Project.discover(self.cwd, self.settings())
             if self._project.ledger_note:
                 self.note(f"note: {self._project.ledger_note}")
         return self._project
+
+    def settings(self) -> Settings:
+        """What the project is told of this process."""
+        from drystone.project import Settings
+
+        return Settings.of(self.environ, dry_run=self.dry_run)
 
     def close(self) -> None:
         """Let go of what the project holds."""
@@ -105,6 +115,15 @@ class Context:
         import msgspec
 
         self._stdout.write(msgspec.json.format(msgspec.json.encode(_plain(value)), indent=2).decode() + "\n")
+
+    def words(self, done: str, would: str) -> str:
+        """What the verb did, as in `removed`; under `--dry-run` what it would do, as in `would remove`."""
+        return f"would {would}" if self.dry_run else done
+
+    def untouched(self) -> None:
+        """Under `--dry-run` say that nothing was done."""
+        if self.dry_run and not self.json_mode:
+            self.note("nothing was done (--dry-run)")
 
     def answer(self, document: Any, note: str) -> None:
         """Say what was done where there is no more to say: a document with --json, else in words."""

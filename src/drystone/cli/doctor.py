@@ -15,6 +15,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--rebuild", action="store_true", help="make the ledger's index anew from the journals"
     )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done and do nothing")
 
 
 def run(arguments: Namespace, context: Context) -> int:
@@ -22,17 +23,22 @@ def run(arguments: Namespace, context: Context) -> int:
     from drystone.project.doctor import examine
 
     project = context.project()
+    # under `--dry-run` the ledger is read from its journals anyway, and its index is left alone
     rebuilt = project.ledger.rebuild() if arguments.rebuild else None
     findings = examine(project)
     healthy = all(finding.ok for finding in findings)
     if arguments.json:
-        context.json({"healthy": healthy, "findings": findings, "rebuilt": rebuilt})
+        context.json(
+            {"healthy": healthy, "findings": findings, "rebuilt": rebuilt, "dry_run": context.dry_run}
+        )
         return 0 if healthy else 3
     if rebuilt:
-        context.out(f"rebuilt the ledger's index: {rebuilt.facts:,} facts from {rebuilt.journals} journals")
+        what = f"the ledger's index: {rebuilt.facts:,} facts from {rebuilt.journals} journals"
+        context.out(f"{context.words('rebuilt', 'rebuild')} {what}")
     for finding in findings:
         mark = context.style("ok  ", "green") if finding.ok else context.style("bad ", "red")
         context.out(f"{mark} {finding.what}")
         for line in finding.details:
             context.out(f"       {line}")
+    context.untouched()
     return 0 if healthy else 3

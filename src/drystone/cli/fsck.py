@@ -21,6 +21,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--repair", action="store_true", help="mend it from the store itself, the work tree and remotes"
     )
+    parser.add_argument("--dry-run", action="store_true", help="say what `--repair` would do and do nothing")
 
 
 def run(arguments: Namespace, context: Context) -> int:
@@ -31,13 +32,14 @@ def run(arguments: Namespace, context: Context) -> int:
     project = context.project()
     with bar(context, "checking") as progress:
         report = check(project, progress.reach)
-    if arguments.repair and (report.away or not report.whole):
+    if (arguments.repair or context.dry_run) and (report.away or not report.whole):
         with bar(context, "checking again") as progress:
             report = mend(project, report, _Remote.all(project, context), progress.reach)
     if arguments.json:
-        context.json({"whole": report.whole, **report._asdict()})
+        context.json({"whole": report.whole, **report._asdict(), "dry_run": context.dry_run})
     else:
-        _print(report, context, asked=arguments.repair)
+        _print(report, context, asked=arguments.repair and not context.dry_run)
+        context.untouched()
     return 0 if report.whole else 1
 
 
@@ -60,12 +62,13 @@ class _Remote:
         return f"remote `{self._name}`"
 
     def fetch(self, ids: Iterable[str]) -> Iterable[str]:
-        """Stores those of the objects that the remote has whole; gives their ids."""
+        """Stores those of the objects that the remote has whole, unless nothing is to be done; their ids."""
         from drystone.core.errors import NotFound, RemoteUnavailable
         from drystone.project.remotes import Remote
 
         try:
-            return Remote(self._project, self._name).fetch(ids)
+            remote = Remote(self._project, self._name)
+            return remote.known(ids) if self._context.dry_run else remote.fetch(ids)
         except (NotFound, RemoteUnavailable) as error:
             self._context.note(f"note: {error.message}" + "".join(f": {why}" for why in error.because[:1]))
             return ()
@@ -73,7 +76,8 @@ class _Remote:
 
 def _print(report: Report, context: Context, *, asked: bool) -> None:
     for line in report.repaired:
-        context.out(f"{context.style('repaired', 'green')}  {context.harmless(line)}")
+        done = context.words("repaired", "repair")
+        context.out(f"{context.style(done, 'green')}  {context.harmless(line)}")
     for fault in report.faults:
         several = f" ({len(fault.objects)} objects)" if fault.objects else ""
         context.out(

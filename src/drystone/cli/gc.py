@@ -21,6 +21,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the verb's arguments."""
     parser.add_argument("--yes", action="store_true", help="do it; else it is only shown")
+    parser.add_argument("--dry-run", action="store_true", help="only show it, also with `--yes`, `--restore`")
     parser.add_argument(
         "--older-than",
         default="14d",
@@ -50,16 +51,20 @@ def run(arguments: Namespace, context: Context) -> int:
         return gc_remote.run(arguments, context, age)
     project = context.project()
     if arguments.forget:
-        forget(project, context.cwd / arguments.forget)
-        note = f"`{arguments.forget}` no longer counts as a user of this store"
-        context.answer({"forgotten": arguments.forget}, note)
+        forget(project, context.cwd / arguments.forget, dry_run=context.dry_run)
+        counts = context.words("no longer counts", "no longer count")
+        note = f"`{arguments.forget}` {counts} as a user of this store"
+        context.answer({"forgotten": arguments.forget, "dry_run": context.dry_run}, note)
+        context.untouched()
         return 0
     if arguments.restore:
-        files = restore(project)
-        context.answer({"restored": files}, f"brought {files:,} files back from the trash")
+        files = restore(project, dry_run=context.dry_run)
+        note = f"{context.words('brought', 'bring')} {files:,} files back from the trash"
+        context.answer({"restored": files, "dry_run": context.dry_run}, note)
+        context.untouched()
         return 0
     with bar(context, "looking for garbage"):
-        done = collect(project, age, dry_run=not arguments.yes)
+        done = collect(project, age, dry_run=context.dry_run or not arguments.yes)
     if context.json_mode:
         context.json(done)
     else:

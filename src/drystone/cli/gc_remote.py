@@ -25,17 +25,21 @@ def run(arguments: Namespace, context: Context, age: float) -> int:
 
     remote = Remote(context.project(), arguments.remote)
     if arguments.forget:
-        forget(remote, arguments.forget)
-        note = f"what only `{arguments.forget}` needs no longer counts on remote `{remote.name}`"
-        context.answer({"forgotten": arguments.forget}, note)
+        forget(remote, arguments.forget, dry_run=context.dry_run)
+        counts = context.words("no longer counts", "no longer count")
+        note = f"what only `{arguments.forget}` needs {counts} on remote `{remote.name}`"
+        context.answer({"forgotten": arguments.forget, "dry_run": context.dry_run}, note)
+        context.untouched()
         return 0
     if arguments.restore:
-        packs = restore(remote)
-        note = f"brought {packs:,} packs back from the trash of remote `{remote.name}`"
-        context.answer({"restored": packs}, note)
+        packs = restore(remote, dry_run=context.dry_run)
+        brought = context.words("brought", "bring")
+        note = f"{brought} {packs:,} packs back from the trash of remote `{remote.name}`"
+        context.answer({"restored": packs, "dry_run": context.dry_run}, note)
+        context.untouched()
         return 0
     grace, rewrite = timedelta(seconds=age), arguments.rewrite
-    done = collect(remote, grace=grace, rewrite=rewrite, dry_run=not arguments.yes)
+    done = collect(remote, grace=grace, rewrite=rewrite, dry_run=context.dry_run or not arguments.yes)
     if context.json_mode:
         context.json(done)
     else:

@@ -15,6 +15,7 @@ from drystone.core.ids import short
 
 if TYPE_CHECKING:
     from drystone.project.contents import Content
+    from drystone.project.getting import Got
     from drystone.project.reading import Reader
     from drystone.workspace.workspace import Workspace
 
@@ -48,6 +49,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="which one to ask first: its name or address (an address is enough outside of a repository)",
     )
     parser.add_argument("--force", action="store_true", help="replace what is in the way")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be written and do nothing")
     parser.add_argument("--verbose", action="store_true", help="tell requests and bytes")
 
 
@@ -79,15 +81,14 @@ def run(arguments: Namespace, context: Context) -> int:
 def _reader(arguments: Namespace, context: Context) -> Iterator[Reader]:
     from drystone.core.errors import NotARepository
     from drystone.project.reading import Reader
-    from drystone.project.settings import Settings
 
     # beside the result, so that a large one needs not fit into /tmp, and is only renamed in the end
     near = context.cwd if arguments.output in (None, "-") else (context.cwd / arguments.output).parent
-    usable = near.is_dir() and os.access(near, os.W_OK | os.X_OK)
+    usable = near.is_dir() and os.access(near, os.W_OK | os.X_OK) and not context.dry_run
     scratch = near if usable else Path(tempfile.gettempdir())
     try:
         reader = Reader.at(
-            context.cwd, Settings.of(context.environ), scratch, repo=arguments.repo, remote=arguments.remote
+            context.cwd, context.settings(), scratch, repo=arguments.repo, remote=arguments.remote
         )
     except NotARepository as error:
         error.hints = ("name a repository with `--repo WHERE`, or a remote alone with `--remote URL`",)
@@ -111,7 +112,7 @@ def _whole(arguments: Namespace, context: Context, reader: Reader, content: Cont
     entry, origin = content.entry, reader.origin
     with bar(context, f"getting {content.label}", entry.size or None) as progress:
         placing = progress.then(f"writing {content.label}", entry.size or None)
-        if arguments.output == "-":
+        if arguments.output == "-" and not context.dry_run:
             reader.file(content)  # a folder or link is refused
             with getting.stored(origin, entry, progress) as file:
                 while data := file.read(_COPIED):
@@ -126,7 +127,12 @@ def _whole(arguments: Namespace, context: Context, reader: Reader, content: Cont
                     hints=["put it elsewhere with `-o PATH`"],
                 )
             got = getting.to_its_place(
-                origin, content, force=arguments.force, progress=progress, placing=placing
+                origin,
+                content,
+                force=arguments.force,
+                dry_run=context.dry_run,
+                progress=progress,
+                placing=placing,
             )
         else:
             place = _place(arguments, context, entry.name)
@@ -136,10 +142,19 @@ def _whole(arguments: Namespace, context: Context, reader: Reader, content: Cont
                     entry,
                     place,
                     force=arguments.force,
+                    dry_run=context.dry_run,
                     home=home,
                     progress=progress,
                     placing=placing,
                 )
+    _tell(context, content, got)
+    return 0
+
+
+def _tell(context: Context, content: Content, got: Got) -> None:
+    from drystone.objects.entry import printable
+
+    entry = content.entry
     shown = printable(
         str(got.path.relative_to(context.cwd) if got.path.is_relative_to(context.cwd) else got.path)
     )
@@ -153,15 +168,17 @@ def _whole(arguments: Namespace, context: Context, reader: Reader, content: Cont
                 "kind": entry.kind,
                 "size": entry.size,
                 "saved": {printable(path): name for path, name in got.saved.items()},
+                "dry_run": context.dry_run,
             }
         )
-        return 0
-    context.out(f"{got.outcome}  {shown}  {short(entry.object)}  {entry.size:,} bytes")
+        return
+    outcome = context.words("written", "write") if got.outcome == "written" else got.outcome
+    context.out(f"{outcome}  {shown}  {short(entry.object)}  {entry.size:,} bytes")
     for path, name in got.saved.items():
-        context.note(
-            f"stored what was in `{printable(path)}` as {short(name)}: `drystone get {short(name)} -o PATH`"
-        )
-    return 0
+        stored = f"{context.words('stored', 'store')} what was in `{printable(path)}` as {short(name)}"
+        again = "" if context.dry_run else f": `drystone get {short(name)} -o PATH`"
+        context.note(stored + again)
+    context.untouched()
 
 
 @contextmanager

@@ -27,6 +27,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--full-names", action="store_true", help="call each feature VIEW__FEATURE")
     parser.add_argument("-o", "--output", metavar="PATH", help="write .parquet or .csv (CSV on stdout)")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be written and do nothing")
 
 
 def run(arguments: Namespace, context: Context) -> int:
@@ -42,13 +43,14 @@ def run(arguments: Namespace, context: Context) -> int:
         full_names=arguments.full_names,
     )
     if arguments.output:
-        write(table, context.cwd / arguments.output)
+        write(table, context.cwd / arguments.output, dry_run=context.dry_run)
     if context.json_mode:
         data = {} if arguments.output else {"data": table.to_pydict()}
         said = {"rows": table.num_rows, "columns": table.column_names, "output": arguments.output, **data}
-        context.json(said)
+        context.json({**said, "dry_run": context.dry_run})
     elif arguments.output:
-        context.note(f"wrote {table.num_rows:,} rows, {table.num_columns} columns to `{arguments.output}`")
+        wrote = context.words("wrote", "write")
+        context.note(f"{wrote} {table.num_rows:,} rows, {table.num_columns} columns to `{arguments.output}`")
     else:
         context.raw(as_csv(table))
     return 0

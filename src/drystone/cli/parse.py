@@ -82,6 +82,7 @@ def dispatch(words: Sequence[str], context: Context) -> int:
         return int(stop.code or 0)
     if has_command:
         arguments.command = command
+    context.dry_run = getattr(arguments, "dry_run", False)
     return verbs.load(name).run(arguments, context)
 
 

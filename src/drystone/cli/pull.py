@@ -28,6 +28,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--git", metavar="REV", help="fetch what the lock of this git revision names, and leave the work tree"
     )
     parser.add_argument("--fetch-only", action="store_true", help="leave the work tree as it is")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be fetched and restored")
     parser.add_argument("--verbose", action="store_true", help="tell requests and bytes")
 
 
@@ -39,7 +40,7 @@ def run(arguments: Namespace, context: Context) -> int:
     from drystone.project.advice import advising
     from drystone.project.healing import Healed, checkout_healing
     from drystone.project.remotes import Remote
-    from drystone.workspace.checkout import CheckedOut
+    from drystone.workspace.checkout import CheckedOut, checkout
     from drystone.workspace.workspace import Workspace
 
     project = context.project()
@@ -55,32 +56,44 @@ def run(arguments: Namespace, context: Context) -> int:
         here, healed = CheckedOut((), (), ()), list[Healed]()
         if not arguments.fetch_only and not conflicts and arguments.git is None:
             with bar(context, "checking out") as progress, advising(project):
-                here, healed = checkout_healing(workspace, remote, paths, progress)
+                if context.dry_run:
+                    here = checkout(workspace, paths, dry_run=True, lacking=True, progress=progress)
+                else:
+                    here, healed = checkout_healing(workspace, remote, paths, progress)
     restored = [printable(path) for path in here.restored]
     if context.json_mode:
         more = {"traffic": vars_of(done.traffic), "restored": restored, "conflicts": conflicts}
         more["healed"] = [one._asdict() for one in healed]
-        context.json({**done._asdict(), **more})
+        context.json({**done._asdict(), **more, "dry_run": context.dry_run})
         _raise_if_unrecorded(done)
         return 0
-    if done.unusable:
-        context.note(f"warning: {done.unusable}; the other remotes were asked")
-    elif done.others:
-        context.note(f"some of it came from {', '.join(done.others)}: {done.remote} has no good copy")
-    source = ", ".join(done.others) or "the other remotes" if done.unusable else done.remote
-    context.out(f"pulled from {source}  {done.objects:,} objects  {done.journals:,} journals")
+    _tell(done, context)
     for one in healed:
         context.note(str(one))
     for path in restored:
-        context.out(f"restored  {path}")
+        context.out(f"{context.words('restored', 'restore')}  {path}")
     if conflicts:
         context.note(
             "`drystone.lock` has unresolved merge conflicts: what both sides need is here, the work tree is"
             " as it was\nhint: merge again with `git checkout --merge drystone.lock`, or keep one side with"
             " `drystone git-merge --ours` (or `--theirs`)"
         )
+    context.untouched()
     _raise_if_unrecorded(done)
     return 0
+
+
+def _tell(done: Pulled, context: Context) -> None:
+    if done.unusable:
+        context.note(f"warning: {done.unusable}; the other remotes were asked")
+    elif done.others:
+        came = context.words("came", "come")
+        context.note(f"some of it {came} from {', '.join(done.others)}: {done.remote} has no good copy")
+    source = ", ".join(done.others) or "the other remotes" if done.unusable else done.remote
+    context.out(
+        f"{context.words('pulled', 'pull')} from {source}  {done.objects:,} objects  {done.size:,} bytes"
+        f"  {done.journals:,} journals"
+    )
 
 
 def _wanted(workspace: Workspace, paths: list[Path], revision: str | None) -> tuple[list[Entry], bool]:

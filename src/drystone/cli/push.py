@@ -58,7 +58,7 @@ def _tell_plan(remote: Remote, context: Context) -> None:
     wanted = remote.plan()
     objects = len(wanted.files) + len(wanted.trees)
     if context.json_mode:
-        context.json({"remote": remote.name, "objects": objects, "size": wanted.size})
+        context.json({"remote": remote.name, "objects": objects, "size": wanted.size, "dry_run": True})
     else:
         context.out(f"would push to {remote.name}  {objects:,} objects  at most {wanted.size:,} bytes")
 

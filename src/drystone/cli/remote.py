@@ -25,6 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--endpoint", metavar="URL", help="of a service that speaks S3")
     parser.add_argument("--region", help="of the bucket")
     parser.add_argument("--profile", help="section of ~/.aws/credentials")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done and do nothing")
 
 
 def run(arguments: Namespace, context: Context) -> int:
@@ -45,17 +46,25 @@ def run(arguments: Namespace, context: Context) -> int:
             hints=["as in `drystone remote add lab /mnt/lab/project`, `drystone remote remove lab`"],
         )
     with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
-        write = partial(rewrite, workspace, f"remote {arguments.action}")
+        write = partial(rewrite, workspace, f"remote {arguments.action}", dry_run=context.dry_run)
         if arguments.action == "add":
             given = {"url": arguments.url, **{key: value for key, value in options.items() if value}}
             configuration.add_remote(project.layout.root, arguments.name, given, write)
         else:
             configuration.remove_remote(project.layout.root, arguments.name, write)
+    if context.json_mode:
+        said = {"action": arguments.action, "name": arguments.name, "url": arguments.url}
+        context.json({**said, "dry_run": context.dry_run})
+    elif arguments.action == "add":
+        context.out(f"{context.words('added', 'add')}  {arguments.name}  {arguments.url}")
+    else:
+        context.out(f"{context.words('removed', 'remove')}  {arguments.name}")
+    context.untouched()
+    if context.json_mode or context.dry_run:
+        return 0
     if arguments.action == "add":
-        context.out(f"added  {arguments.name}  {arguments.url}")
         context.note(f"commit it with `git add {configuration.FILE}`, send to it with `drystone push`")
     else:
-        context.out(f"removed  {arguments.name}")
         context.note("what is stored there stays there")
     return 0
 

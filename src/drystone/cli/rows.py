@@ -37,13 +37,14 @@ def give(arguments: Namespace, context: Context, lazy: LazyFile, home: Workspace
             context.flush()
             rows.write(sys.stdout.buffer, "csv")
         else:
-            done = rows.write_file(place, force=arguments.force, home=home)
+            done = rows.write_file(place, force=arguments.force, home=home, dry_run=context.dry_run)
             if context.json_mode:
-                context.json(
-                    {"reference": lazy.name, "path": str(place), "total": rows.total, "written": done}
-                )
+                told = {"reference": lazy.name, "path": str(place), "total": rows.total}
+                context.json({**told, "written": done, "dry_run": context.dry_run})
             else:
-                context.out(f"written  {arguments.output}  {done:,} of {rows.total:,} rows")
+                written = context.words("written", "write")
+                context.out(f"{written}  {arguments.output}  {done:,} of {rows.total:,} rows")
+                context.untouched()
     if wanted.stop is not None and wanted.stop > rows.total and not context.json_mode:
         context.note(f"note: `{lazy.name}` has only {rows.total:,} rows")
     return 0

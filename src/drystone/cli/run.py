@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace, context: Context) -> int:
     with _stoppable(rooms.interrupt):
         result = run_steps(rooms, options, printer.tell)
     if arguments.json:
-        context.json(result.as_dict())
+        context.json({**result.as_dict(), "dry_run": context.dry_run})
     else:
         printer.versions()
         _close(result, options, context)

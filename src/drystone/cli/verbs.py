@@ -15,6 +15,7 @@ VERBS = (
     "init",
     "run",
     "add",
+    "untrack",
     "checkout",
     "get",
     "push",

@@ -88,14 +88,16 @@ def features(layout: Layout, *names: str) -> FeatureSet:
     return FeatureSet(layout, names)
 
 
-def write(table: pa.Table, path: Path) -> None:
-    """Write a table as `.parquet` or `.csv`; the same table gives the same bytes.
+def write(table: pa.Table, path: Path, *, dry_run: bool = False) -> None:
+    """Write a table as `.parquet` or `.csv`, unless `dry_run`; the same table gives the same bytes.
 
     Raises:
         UsageError: the name ends in something else.
     """
     if path.suffix not in (".parquet", ".csv"):
         raise UsageError(f"tables are written as `.parquet` or `.csv`, not `{path.name}`")
+    if dry_run:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".parquet":
         pq.write_table(table, path, compression="zstd")

@@ -16,7 +16,7 @@ from drystone.ledger.guards import guard, prepare_state
 _LINE = re.compile(r"([0-9a-f]{32})(?: ([0-9a-f]{32}))?")
 
 
-def clone_id(layout: Layout, clock: Clock, *, other_than: str = "") -> str:
+def clone_id(layout: Layout, clock: Clock, *, other_than: str = "", keep: bool = True) -> str:
     """The id of this copy, 32 hex digits; made at the first question.
 
     A copy that is reached in several ways, as by a container that mounts it, has one for each of them,
@@ -26,15 +26,21 @@ def clone_id(layout: Layout, clock: Clock, *, other_than: str = "") -> str:
         layout: the project.
         clock: dates a new id.
         other_than: an id that somebody else has as well: it is given up.
+        keep: whether a new one is written down.
 
     Raises:
         Corrupt: the file that holds it is damaged.
     """
-    prepare_state(layout)
+    if not keep and not layout.state.exists():
+        return new_id(clock.now())
+    if keep:
+        prepare_state(layout)
     path, place = layout.state / "clone", _place(layout.state)
     found = _read(path).get(place)
     if found is not None and found != other_than:
         return found
+    if not keep:
+        return new_id(clock.now())
     with guard(layout, "clone"):
         known = _read(path)
         found = known.get(place)

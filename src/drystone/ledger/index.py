@@ -60,6 +60,11 @@ class Index:
         self._database: sqlite3.Connection | None = None
         self._in_memory = in_memory
 
+    @property
+    def leaves_file_alone(self) -> bool:
+        """Whether it was asked for in memory, or can only be there."""
+        return self._in_memory
+
     def close(self) -> None:
         """Close it; it is opened again when it is needed."""
         if self._database is not None:
@@ -82,9 +87,10 @@ class Index:
         self._on_database(self._refresh)
 
     def rebuild(self) -> int:
-        """Throw it away, make it anew; the number of journals it was made from."""
+        """Throw it away, unless it is in memory, and make it anew; the number of its journals."""
         self.close()
-        self._discard()
+        if not self._in_memory:
+            self._discard()
         self.indexed = 0
         count: int = self.query("SELECT count(*) FROM journal")[0][0]
         return count

@@ -58,22 +58,30 @@ class Ledger:
     Journals under `.drystone/journals` are the truth; `.drystone/ledger.sqlite` is an index over them.
     """
 
-    def __init__(self, layout: Layout, clock: Clock, file_clock: Clock) -> None:
+    def __init__(self, layout: Layout, clock: Clock, file_clock: Clock, *, in_memory: bool = False) -> None:
         self.layout = layout
         self.clock = clock
         self._file_clock = file_clock
-        self._index = Index(layout, file_clock)
+        self._index = Index(layout, file_clock, in_memory=in_memory)
 
     @classmethod
-    def open(cls, layout: Layout, clock: Clock | None = None, file_clock: Clock | None = None) -> Ledger:
+    def open(
+        cls,
+        layout: Layout,
+        clock: Clock | None = None,
+        file_clock: Clock | None = None,
+        *,
+        in_memory: bool = False,
+    ) -> Ledger:
         """Open the ledger of a project, making nothing until something is written or read.
 
         Args:
             layout: the project.
             clock: dates the facts.
             file_clock: what the times of files are compared with.
+            in_memory: whether to leave the file of the index alone; it is made anew from the journals.
         """
-        return cls(layout, clock or SystemClock(), file_clock or SystemClock())
+        return cls(layout, clock or SystemClock(), file_clock or SystemClock(), in_memory=in_memory)
 
     def __enter__(self) -> Self:
         return self
@@ -121,8 +129,8 @@ class Ledger:
         with guard(self.layout, "ledger"):
             yield
 
-    def mark_lost(self) -> list[str]:
-        """Record the end of runs whose writers are all dead without having said how they ended.
+    def mark_lost(self, *, dry_run: bool = False) -> list[str]:
+        """Record, unless `dry_run`, the end of runs whose writers are all dead without having said it.
 
         Only runs of this machine whose journals are here, and that nobody holds a lock on, are touched:
         the journal of a run elsewhere may have come here while the run goes on. What a lost run was
@@ -139,7 +147,7 @@ class Ledger:
             for run, rows in itertools.groupby(unfinished, key=lambda row: row[0])
             if not any(map(self._may_live, rows))
         ]
-        if lost:
+        if lost and not dry_run:
             now = self.clock.now()
             self.record(*(facts.RunFinished(run=run, status="lost", time=now) for run in lost))
             stopped = [
@@ -193,7 +201,7 @@ class Ledger:
     @property
     def clone(self) -> str:
         """The id of this copy of the project, 32 hex digits; made at the first question."""
-        return clone_id(self.layout, self.clock)
+        return clone_id(self.layout, self.clock, keep=not self._index.leaves_file_alone)
 
     def change_clone(self) -> None:
         """Give this copy another id: somebody else has this one as well."""

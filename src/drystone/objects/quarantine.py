@@ -11,7 +11,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from drystone.core.clock import Clock
+from drystone.core.clock import Clock, SystemClock
 from drystone.core.ids import OBJECT_PREFIX
 
 Doubt = tuple[int, int, int]
@@ -23,13 +23,15 @@ class Quarantine:
     Args:
         folder: made with the first of them.
         doubt: the file that says that something was damaged or missing.
-        clock: dates what comes in.
+        clock: dates what comes in; the system's where none is given.
+        read_only: leave everything where it is.
     """
 
-    def __init__(self, folder: Path, doubt: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, doubt: Path, clock: Clock | None, *, read_only: bool = False) -> None:
         self.folder = folder
         self._doubt = doubt
-        self._clock = clock
+        self._clock = clock or SystemClock()
+        self._read_only = read_only
 
     def move(self, home: Path, name: str, found: os.stat_result | None = None) -> Path:
         """Moves a damaged file here; gives where it lies now.
@@ -39,6 +41,8 @@ class Quarantine:
             name: the object that it should be, or the name of a pack.
             found: what was examined: a file that is another by now stays.
         """
+        if self._read_only:
+            return home
         self.raise_doubt()
         refuge = self._refuge(name)
         with suppress(OSError):  # where it cannot be moved it stays, and is refused at each reading
@@ -51,6 +55,8 @@ class Quarantine:
 
     def copy(self, name: str, stored: bytes) -> Path | None:
         """Keeps what a pack holds of a damaged object here; gives where it lies."""
+        if self._read_only:
+            return None
         self.raise_doubt()
         refuge = self._refuge(name)
         with suppress(OSError):
@@ -65,6 +71,8 @@ class Quarantine:
         Raises:
             OSError: it cannot be kept; it must not be removed.
         """
+        if self._read_only:
+            return
         self.raise_doubt()
         self.folder.mkdir(exist_ok=True)
         try:
@@ -74,6 +82,8 @@ class Quarantine:
 
     def raise_doubt(self) -> None:
         """From now on nothing is taken to be whole because a list of it is here."""
+        if self._read_only:
+            return
         with suppress(OSError):
             descriptor = os.open(self._doubt, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
             try:
@@ -91,7 +101,7 @@ class Quarantine:
 
     def settle(self, doubt: Doubt | None) -> None:
         """Ends a doubt, unless another came up since it was asked for."""
-        if doubt is not None and self.doubt() == doubt:
+        if doubt is not None and not self._read_only and self.doubt() == doubt:
             self._doubt.unlink(missing_ok=True)
 
     def _refuge(self, name: str) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from drystone.core.ids import OBJECT_PREFIX, is_object_id
@@ -35,13 +35,16 @@ def repair(store: ObjectStore, faults: Iterable[Fault]) -> list[str]:
 
     Raises:
         WorkFailed, ProjectInvalid: the store cannot be written.
+
+    Of a store that is only read it tells the same and does nothing.
     """
     done, faults = list[str](), list(faults)
     packs = {Path(fault.file).stem for fault in faults if fault.file.startswith("packs/")}
-    with store.explaining(), store.sharing.alone():
-        store.loose.prepare()
+    with store.explaining(), nullcontext() if store.read_only else store.sharing.alone():
+        if not store.read_only:
+            store.loose.prepare()
         for fault in faults:
-            done += _allow(store.root / fault.file, fault.file)
+            done += _allow(store, store.root / fault.file, fault.file)
         for name in sorted(packs):
             line = _pack(store, store.packs.folder / f"{name}{PACK_SUFFIX}")
             done += [line] if line else []
@@ -52,13 +55,14 @@ def repair(store: ObjectStore, faults: Iterable[Fault]) -> list[str]:
     return done
 
 
-def _allow(path: Path, file: str) -> list[str]:
+def _allow(store: ObjectStore, path: Path, file: str) -> list[str]:
     """Lets everybody read a file of ours again that nobody may."""
     try:
         path.open("rb").close()
     except PermissionError:
         with suppress(OSError):  # it is somebody else's
-            path.chmod(0o444)
+            if not store.read_only:
+                path.chmod(0o444)
             return [f"{file}: may be read again"]
     except OSError:
         pass  # whoever mends it sees what is wrong
@@ -82,9 +86,10 @@ def _pack(store: ObjectStore, path: Path) -> str | None:
         store.quarantine.move(path, path.name)
         return f"packs/{path.name}: moved to quarantine, its name is no hash"
     if _is_whole(path):
-        if not index.exists() or index.read_bytes() != data:
-            write_index(path, data, store.loose.incoming)
-        path.with_suffix(DAMAGED_SUFFIX).unlink(missing_ok=True)
+        if not store.read_only:
+            if not index.exists() or index.read_bytes() != data:
+                write_index(path, data, store.loose.incoming)
+            path.with_suffix(DAMAGED_SUFFIX).unlink(missing_ok=True)
         return f"packs/{index.name}: made anew"
     return _save(store, path, data)
 
@@ -100,15 +105,17 @@ def _save(store: ObjectStore, path: Path, scanned: bytes) -> str:
         for digest, place, stored in good_entries(pack):
             if digest in saved:
                 continue
+            saved.add(digest)
+            if store.read_only:
+                continue
             if writer is not None and writer.size >= FULL:
                 homes.append(publish(writer, store.packs.folder))
                 writer = None
             writer = writer or PackFile(store.loose.incoming)
             writer.add(digest, place.size, stored, place.encoding)
-            saved.add(digest)
     if writer is not None:
         homes.append(publish(writer, store.packs.folder))
-    if path not in homes:  # else all of it was saved, and it is again what it was
+    if path not in homes and not store.read_only:  # else all of it was saved, and it is again what it was
         path.with_suffix(INDEX_SUFFIX).unlink(missing_ok=True)
         path.with_suffix(DAMAGED_SUFFIX).unlink(missing_ok=True)
         path.unlink()

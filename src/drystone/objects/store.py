@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from drystone.core.clock import Clock, SystemClock
+from drystone.core.clock import Clock
 from drystone.core.errors import Conflict, Corrupt, DrystoneError, NotFound, UsageError
 from drystone.core.ids import digest_of, is_object_id, name_of, short
 from drystone.objects.atomic import copy_content, explained, sync_directory, temporary, write_all
@@ -42,6 +42,7 @@ class ObjectStore:
         root: the folder, e.g. `layout.objects`.
         clock: dates what goes to quarantine.
         failpoint: called with the name of each step of a write, so that tests can stop it there.
+        read_only: leave all as it is; damaged objects are refused where they lie, to write is a mistake.
     """
 
     def __init__(
@@ -50,10 +51,11 @@ class ObjectStore:
         *,
         clock: Clock | None = None,
         failpoint: Callable[[str], None] | None = None,
+        read_only: bool = False,
     ) -> None:
-        self.root = root
+        self.root, self.read_only = root, read_only
         self.sharing = Sharing(root)
-        self.quarantine = Quarantine(root.parent / "quarantine", root / "doubt", clock or SystemClock())
+        self.quarantine = Quarantine(root.parent / "quarantine", root / "doubt", clock, read_only=read_only)
         self.failpoint = failpoint or (lambda _step: None)
         self.loose = Loose(root, self.failpoint)
         self.packs = Packs(root / "packs", self.loose.incoming, self.quarantine.raise_doubt)
@@ -288,6 +290,7 @@ class ObjectStore:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """For whoever writes: nobody collects meanwhile, and failures are told in the user's words."""
+        assert not self.read_only, "a store that is only read was to be written"
         with self.explaining(), self.sharing.writing() as word:
             if word != self._word:  # somebody took objects away since
                 self._word = word

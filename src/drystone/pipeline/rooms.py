@@ -89,4 +89,4 @@ class Rooms:
     @cached_property
     def index(self) -> StatIndex:
         """What is known of files' contents."""
-        return StatIndex(self.layout.stat_index, clock=self.clock)
+        return StatIndex(self.layout.stat_index, clock=self.clock, read_only=self.store.read_only)

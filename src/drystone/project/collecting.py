@@ -59,8 +59,9 @@ def collect(project: Project, older_than: float, *, dry_run: bool = True) -> Col
         WorkFailed: the disk is too full for all of it; what needs no space was done.
     """
     store, trash, now = project.store, Trash(project.store), project.clock.now()
-    with store.explaining():
-        store.sharing.register()
+    if not store.read_only:
+        with store.explaining():
+            store.sharing.register()
     before = now - int(older_than * 1e9) - TICK
     living = store.sharing.living()
     limit = before if living.since is None else min(before, living.since)
@@ -104,20 +105,23 @@ def _too_full(project: Project, todo: Plan) -> WorkFailed:
     )
 
 
-def restore(project: Project) -> int:
-    """Moves everything in the trash back into the store; gives the number of files."""
+def restore(project: Project, *, dry_run: bool = False) -> int:
+    """Moves everything in the trash back into the store, unless `dry_run`; gives the number of files."""
     store = project.store
+    if dry_run:
+        return Trash(store).content().files
     with store.explaining(), store.sharing.alone():
         store.loose.prepare()
         return Trash(store).bring_back()
 
 
-def forget(project: Project, user: Path) -> None:
+def forget(project: Project, user: Path, *, dry_run: bool = False) -> None:
     """From now on a project that used the store does not count.
 
     Args:
         project: another one that uses it.
         user: its top folder.
+        dry_run: do nothing.
 
     Raises:
         UsageError: it is not among the users.
@@ -130,7 +134,7 @@ def forget(project: Project, user: Path) -> None:
                 f"`{user}` is not among the projects that use this store",
                 because=[f"`{_top(way)}` is" for way in known],
             )
-        for way in ways:
+        for way in ways if not dry_run else ():
             project.store.sharing.forget(way)
 
 

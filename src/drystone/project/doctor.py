@@ -28,9 +28,11 @@ def examine(project: Project) -> list[Finding]:
 
 def _ledger(project: Project) -> Finding:
     problems = project.ledger.verify()
-    lost = project.ledger.mark_lost()
+    dry_run = project.settings.dry_run
+    lost = project.ledger.mark_lost(dry_run=dry_run)
     count = project.ledger.query("SELECT count(*) FROM run")[0][0]
-    found = f"ledger: {count:,} runs" + (f", {len(lost)} of them found dead and marked lost" if lost else "")
+    marked = f", {len(lost)} of them found dead and {'would be ' if dry_run else ''}marked lost"
+    found = f"ledger: {count:,} runs" + (marked if lost else "")
     return Finding(found, not problems, tuple(problems))
 
 

@@ -6,20 +6,23 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, TypeVar
 
-from drystone.core.errors import Conflict, Corrupt, NotFound
+from drystone.core.errors import Conflict, Corrupt, DrystoneError, NotFound
+from drystone.core.ids import digest_of
 from drystone.objects.atomic import explained, staging, sync_directory
 from drystone.objects.entry import Entry, printable
 from drystone.objects.hashing import Progress
 from drystone.objects.intake import identify_path
 from drystone.objects.restore import restore, whole
 from drystone.objects.store import ObjectStore
+from drystone.objects.tree import walk
 from drystone.project.contents import Content
 from drystone.project.origin import Origin
-from drystone.project.placing import noted, only_there
+from drystone.project.placing import noted, only_there, would_save
+from drystone.project.sources import Distant
 from drystone.workspace.checkout import CheckedOut, checkout, selected
 from drystone.workspace.lockfile import LockedPath
 from drystone.workspace.operations import Change
@@ -30,7 +33,7 @@ _Done = TypeVar("_Done")
 
 
 class Got(NamedTuple):
-    """What `get` did.
+    """What `get` did, or under `dry_run` would do.
 
     Attributes:
         path: the file or folder that holds it.
@@ -72,8 +75,33 @@ def copied(origin: Origin, entry: Entry, place: Path) -> None:
     _healing(lambda: fetch(origin, entry).copy_to(entry.object, place))
 
 
+def foresee(origin: Origin, entry: Entry) -> None:
+    """Finds out whether `fetch` could bring an entry, by what the sources say that they hold.
+
+    Of the lists of directories what is not here is read, and not stored; of files nothing is.
+
+    Raises:
+        NotFound, Corrupt, RemoteUnavailable: it is nowhere to be had.
+    """
+    sources, errors = origin.sources, list[DrystoneError]()
+    remotes: list[Distant] | None = None
+    for path, file in walk(sources, entry):
+        if any(local.store.has(file.object) for local in sources.local):
+            continue
+        if remotes is None:
+            remotes = list(sources.remotes(errors))
+        if not any(one.remote.catalogue.find(digest_of(file.object)) for one in remotes):
+            raise sources.absent(f"`{printable(f'{entry.name}/{path}'.rstrip('/'))}`", errors)
+
+
 def to_its_place(
-    origin: Origin, content: Content, *, force: bool = False, progress: Progress, placing: Progress
+    origin: Origin,
+    content: Content,
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    progress: Progress,
+    placing: Progress,
 ) -> Got:
     """Puts a tracked path where it belongs in the work tree, as `checkout` does.
 
@@ -81,6 +109,7 @@ def to_its_place(
         origin: whose it is.
         content: what.
         force: replace content that only the work tree has; it is stored first.
+        dry_run: fetch, store and write nothing.
         progress: is told the bytes of what is fetched.
         placing: is told the bytes of what is written in its place then.
 
@@ -90,19 +119,31 @@ def to_its_place(
     """
     assert content.path is not None
     project = origin.project
-    _healing(lambda: fetch(origin, content.entry, progress))
+    if dry_run:
+        foresee(origin, content.entry)
+    else:
+        _healing(lambda: fetch(origin, content.entry, progress))
     with Workspace.open(project.layout, project.git, project.store, project.clock) as workspace:
         place = workspace.place(content.path)
         locked = workspace.lock(content.revision).paths
         try:
             selected(workspace, [place], locked)
         except NotFound:  # a part of a tracked path
-            with workspace.changing():
-                return _part(workspace, content, force, placing)
+            with nullcontext() if dry_run else workspace.changing():
+                return _part(workspace, content, force, placing, dry_run)
 
         def work() -> CheckedOut:
-            fetch(origin, content.entry)
-            return checkout(workspace, [place], revision=content.revision, force=force, progress=placing)
+            if not dry_run:
+                fetch(origin, content.entry)
+            return checkout(
+                workspace,
+                [place],
+                revision=content.revision,
+                force=force,
+                dry_run=dry_run,
+                lacking=dry_run,
+                progress=placing,
+            )
 
         done = _healing(work)
     return Got(place, "written" if done.restored else "unchanged", {it.path: it.object for it in done.saved})
@@ -114,6 +155,7 @@ def to(
     destination: Path,
     *,
     force: bool = False,
+    dry_run: bool = False,
     home: Workspace | None = None,
     progress: Progress,
     placing: Progress,
@@ -125,6 +167,7 @@ def to(
         entry: what.
         destination: where to.
         force: replace what is there. Within `home` it is stored first.
+        dry_run: as for `to_its_place`.
         home: the work tree in which `undo` can take it back.
         progress, placing: as for `to_its_place`.
 
@@ -135,6 +178,9 @@ def to(
     """
     if _is_there(entry, destination, force):
         return Got(destination, "unchanged", {})
+    if dry_run:
+        foresee(origin, entry)
+        return Got(destination, "written", would_save(home, destination))
     _healing(lambda: fetch(origin, entry, progress))
 
     def may() -> bool:
@@ -149,7 +195,7 @@ def to(
     return Got(destination, "unchanged" if saved is None else "written", saved or {})
 
 
-def _part(workspace: Workspace, content: Content, force: bool, placing: Progress) -> Got:
+def _part(workspace: Workspace, content: Content, force: bool, placing: Progress, dry_run: bool) -> Got:
     """As `checkout`, for a path inside of a tracked one."""
     assert content.path is not None
     place = workspace.place(content.path)
@@ -166,6 +212,8 @@ def _part(workspace: Workspace, content: Content, force: bool, placing: Progress
                 "replace it with `--force`; its content is stored first",
             ],
         )
+    if dry_run:
+        return Got(place, "written", unsaved)
     wanted = whole(workspace.store, content.entry, place)
     change = Change(content.path, kept(workspace, content.path), LockedPath.of(content.entry))
     with recorded(workspace, "get", files=[change]):

@@ -155,7 +155,7 @@ def alone(remote: str, settings: Settings, *, scratch: Path, clock: Clock) -> Or
         clock: tells the time.
     """
     own = Scratch(scratch, ".drystone-get-")
-    project = Project(own.path, settings, clock)
+    project = Project(own.path, settings._replace(dry_run=False), clock)
 
     def locks(revision: str | None) -> Lock:
         if revision is None:
@@ -215,7 +215,7 @@ def elsewhere(
 
 def _neighbour(near: Project, scratch: Scratch, remote: str | None, tree: Path | None = None) -> Origin:
     """A work tree of this machine: its store and ledger are read, nothing in it is written."""
-    inside = Project(scratch.path, near.settings, near.clock)
+    inside = Project(scratch.path, near.settings._replace(dry_run=False), near.clock)
 
     def locks(revision: str | None) -> Lock | None:
         if revision is None:
@@ -234,7 +234,8 @@ def _neighbour(near: Project, scratch: Scratch, remote: str | None, tree: Path |
 
 def _fetched(where: str, settings: Settings, scratch: Scratch, remote: str | None, clock: Clock) -> Origin:
     """A repository that git can reach: its newest lock and settings are copied."""
-    project, git = Project(scratch.path, settings, clock), scratch.path / "git"
+    project = Project(scratch.path, settings._replace(dry_run=False), clock)
+    git = scratch.path / "git"
     for name, data in fetch_files(where, None, _FILES, git).items():
         (scratch.path / name).write_bytes(data)
 

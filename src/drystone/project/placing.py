@@ -31,16 +31,29 @@ def noted(home: Workspace | None, destination: Path, entry: Entry) -> Iterator[d
     Raises:
         UsageError, Conflict, ProjectInvalid, WorkFailed: what is there cannot be stored, and stays.
     """
-    place = destination.parent.resolve() / destination.name
-    if home is None or not place.is_relative_to(home.layout.root) or not _is_there(place):
+    name = _named(home, destination)
+    if home is None or name is None:
         yield {}
         return
     with home.changing():
-        name = home.relative(place)
         unsaved = only_there(home, name)
         change = Change(name, kept(home, name), LockedPath.of(entry))
         with recorded(home, "get", files=[change]):
             yield unsaved
+
+
+def would_save(home: Workspace | None, destination: Path) -> dict[str, str]:
+    """What `noted` would yield."""
+    name = _named(home, destination)
+    return {} if home is None or name is None else only_there(home, name)
+
+
+def _named(home: Workspace | None, destination: Path) -> str | None:
+    """What the work tree calls what is there; None where nothing is, or it is outside."""
+    place = destination.parent.resolve() / destination.name
+    if home is None or not place.is_relative_to(home.layout.root) or not _is_there(place):
+        return None
+    return home.relative(place)
 
 
 def only_there(workspace: Workspace, path: str) -> dict[str, str]:

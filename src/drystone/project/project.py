@@ -50,15 +50,16 @@ class Project:
 
     @cached_property
     def store(self) -> ObjectStore:
-        store = ObjectStore(self.layout.objects)
-        store.sharing.register_reader()  # what its lock names is needed, whether or not it ever stores
+        store = ObjectStore(self.layout.objects, read_only=self.settings.dry_run)
+        if not store.read_only:
+            store.sharing.register_reader()  # what its lock names is needed, whether or not it ever stores
         return store
 
     @cached_property
     def ledger(self) -> Ledger:
         from drystone.ledger.ledger import Ledger
 
-        return Ledger.open(self.layout, self.clock)
+        return Ledger.open(self.layout, self.clock, in_memory=self.settings.dry_run)
 
     @cached_property
     def recorder(self) -> Recorder:
@@ -96,7 +97,7 @@ class Project:
     @property
     def ledger_note(self) -> str | None:
         """A sentence if the ledger's index had to be rebuilt, for the user to know."""
-        if not self.layout.ledger_index.exists():
+        if self.settings.dry_run or not self.layout.ledger_index.exists():
             return None
         self.ledger.refresh()
         return self.ledger.recovered

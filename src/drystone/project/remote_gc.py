@@ -121,22 +121,23 @@ def collect(
     )
 
 
-def restore(remote: Remote) -> int:
-    """Brings back every pack in the trash of a remote; their number.
+def restore(remote: Remote, *, dry_run: bool = False) -> int:
+    """Brings back every pack in the trash of a remote, unless `dry_run`; their number.
 
     Raises:
         RemoteUnavailable: the remote cannot be reached or refuses.
     """
     marker.look(remote.bucket)
     names = list(_trash(remote.bucket))
-    for name in names:
-        _bring_back(remote.bucket, name)
-    remote.bucket.settle()
+    if not dry_run:
+        for name in names:
+            _bring_back(remote.bucket, name)
+        remote.bucket.settle()
     return len(names)
 
 
-def forget(remote: Remote, clone: str) -> None:
-    """From now on a copy of the project that is gone does not count.
+def forget(remote: Remote, clone: str, *, dry_run: bool = False) -> None:
+    """From now on a copy of the project that is gone does not count; under `dry_run` nothing is done.
 
     Args:
         remote: where it was registered.
@@ -153,7 +154,8 @@ def forget(remote: Remote, clone: str) -> None:
             f"the id `{clone}` names {len(found) or 'no'} copies that use remote `{remote.name}`",
             because=[key.removeprefix("clones/").removesuffix(".json") for key in keys],
         )
-    remote.bucket.delete(found)
+    if not dry_run:
+        remote.bucket.delete(found)
 
 
 def _look(

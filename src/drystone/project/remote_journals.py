@@ -101,12 +101,36 @@ class Journals:
             RemoteUnavailable: the remote cannot be reached or refuses.
             WorkFailed: the disk is full.
         """
+        pieces, opened, damaged = self._fresh()
+        try:
+            taken = take_in(self._folder, pieces)
+        except OSError as error:
+            raise explained(error, "the record of runs cannot be written", self._folder) from error
+        if not taken.waiting:  # else the parcel in between is still to come, and these are opened again
+            self._remember(taken.ends, tuple(opened))
+        return Opened(len(taken.ends) + len(taken.aside), tuple(damaged), taken.aside)
+
+    def foresee(self) -> Opened:
+        """What `fetch` would take in; which journals it would keep aside is not found out.
+
+        Raises:
+            RemoteUnavailable: the remote cannot be reached or refuses.
+        """
+        pieces, _, damaged = self._fresh()
+        ends: dict[str, int] = {}
+        for piece in pieces:
+            ends[piece.journal] = max(ends.get(piece.journal, 0), piece.offset + len(piece.data))
+        grown = [name for name, end in ends.items() if end > _size(self._folder / name)]
+        return Opened(len(grown), tuple(damaged), ())
+
+    def _fresh(self) -> tuple[list[Piece], list[str], list[str]]:
+        """What is new on the remote: the pieces, and the names of parcels that are whole or damaged."""
         known = set(self._known().parcels)
         names = [item.key.removeprefix(_PREFIX) for item in self._bucket.list(_PREFIX)]
         fresh = [name for name in names if name not in known]
         pieces: list[Piece] = []
-        damaged: list[str] = []
         opened: list[str] = []
+        damaged: list[str] = []
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for name, data in zip(fresh, pool.map(self._get, fresh), strict=True):
                 found = _opened(name, data)
@@ -115,13 +139,7 @@ class Journals:
                 else:
                     pieces += found
                     opened.append(name)
-        try:
-            taken = take_in(self._folder, pieces)
-        except OSError as error:
-            raise explained(error, "the record of runs cannot be written", self._folder) from error
-        if not taken.waiting:  # else the parcel in between is still to come, and these are opened again
-            self._remember(taken.ends, tuple(opened))
-        return Opened(len(taken.ends) + len(taken.aside), tuple(damaged), taken.aside)
+        return pieces, opened, damaged
 
     def _get(self, name: str) -> bytes:
         return self._bucket.get(f"{_PREFIX}{name}") or b""
@@ -140,6 +158,12 @@ class Journals:
         now = _Known({**before.ends, **longest}, tuple(dict.fromkeys((*kept, *parcels))))
         self._notes.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(self._notes, msgspec.json.encode(now))
+
+
+def _size(path: Path) -> int:
+    with suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
 
 
 def _opened(name: str, data: bytes) -> list[Piece] | None:

@@ -21,6 +21,7 @@ from drystone.objects.remote.fetching import Fetched, Fetcher
 from drystone.objects.remote.pieces import Pieces
 from drystone.objects.remote.sending import Sender, Sent, Wanted, index_key, lacking, resume
 from drystone.objects.remote.spans import pack_key
+from drystone.objects.remote.surveying import Surveyor
 from drystone.objects.tree import read_tree
 from drystone.project import clones, configuration, marker
 from drystone.project.needs import locked, named
@@ -53,7 +54,7 @@ class Pushed(NamedTuple):
 
 
 class Pulled(NamedTuple):
-    """What a pull brought.
+    """What a pull brought, or under a dry run would bring.
 
     Attributes:
         objects: number of objects that came.
@@ -64,6 +65,7 @@ class Pulled(NamedTuple):
         others: names of remotes that had what this one lacks or has damaged.
         indexes: keys of indexes that are damaged or not there, looked for if something is missing.
         unusable: why nothing could be asked of this remote, "" if it could.
+        size: bytes of the objects that came.
     """
 
     remote: str
@@ -76,6 +78,7 @@ class Pulled(NamedTuple):
     traffic: Traffic
     indexes: tuple[str, ...] = ()
     unusable: str = ""
+    size: int = 0
 
 
 def address_of(project: Project, name: str | None) -> Address:
@@ -112,7 +115,7 @@ class Remote:
         self.bucket: Bucket = open_bucket(address, around)
         identity = hash_bytes(f"{address.endpoint} {self.bucket.url}".encode())
         self.folder = project.layout.state / "remotes" / digest_of(identity).hex()[:16]
-        self.catalogue = Catalogue(self.bucket, self.folder)
+        self.catalogue = Catalogue(self.bucket, self.folder, read_only=settings.dry_run)
         self.pieces = Pieces(project.layout.state / "pieces", project.store)
         self.journals = Journals(self.bucket, project.layout.journals, self.folder / "journals.json")
 
@@ -176,7 +179,7 @@ class Remote:
         return self._lacking()
 
     def pull(self, wanted: Sequence[Entry] | None = None, progress: Progress = lambda _size: None) -> Pulled:
-        """Fetches the journals, and what the lock names and is not here.
+        """Fetches the journals, and what the lock names and is not here; under a dry run only tells.
 
         Args:
             wanted: entries, called by their paths; None is all of the lock.
@@ -192,26 +195,32 @@ class Remote:
         entries = list(self.project.lock().entries() if wanted is None else wanted)
         opened: Opened | None = None
         got: Fetched | None = None
-        bad: dict[str, DrystoneError] = {}
-        gave: list[str] = []
+        bad, gave, size = dict[str, DrystoneError](), list[str](), 0
+        surveyor = Surveyor(self.project.store) if self.project.settings.dry_run else None
         for name in (self.name, *self._others):
             try:
                 remote = self if name == self.name else Remote(self.project, name)
                 marker.look(remote.bucket)
-                opened = opened or remote.journals.fetch()
-                self.project.ledger.refresh()
-                clones.register_reader(self.project, remote.bucket, remote.folder)
-                remote.catalogue.refresh()
-                more = remote.fetcher(progress).closure(entries)
+                if surveyor is None:
+                    opened = opened or remote._take_in_journals()
+                    clones.register_reader(self.project, remote.bucket, remote.folder)
+                    remote.catalogue.refresh()
+                    more = remote.fetcher(progress).closure(entries)
+                else:
+                    opened = opened or remote.journals.foresee()
+                    remote.catalogue.refresh()
+                    more = surveyor.closure(entries, remote.bucket, remote.catalogue, remote.fetcher())
             except _UNUSABLE as error:
                 bad[name] = error
                 continue
-            gave += [name] if more.here else []
+            came = more.here - (got.here if got is not None else frozenset())
+            gave += [name] if came else []
+            size += sum(remote.catalogue.size(digest_of(one)) for one in came)
             damaged = more.damaged if got is None else (got.damaged | more.damaged) & more.lacking
-            got = Fetched(more.here if got is None else got.here | more.here, more.missing, damaged)
+            here = came if got is None else got.here | came
+            got = Fetched(here, more.missing - here, damaged - here)
             if not got.lacking:
                 break
-        self.project.ledger.refresh()
         if got is None or opened is None or (self.name in bad and got.lacking):
             raise self._nowhere(bad, 0 if got is None else len(got.lacking))
         needed_by = self._needed_by(entries, got.lacking)
@@ -227,7 +236,13 @@ class Remote:
             self.bucket.traffic,
             tuple(map(index_key, self.catalogue.unreadable())) if got.lacking else (),
             bad[self.name].message if self.name in bad else "",
+            size,
         )
+
+    def _take_in_journals(self) -> Opened:
+        opened = self.journals.fetch()
+        self.project.ledger.refresh()
+        return opened
 
     def _nowhere(self, bad: dict[str, DrystoneError], lacking: int) -> DrystoneError:
         """The error of this remote, with what the others had to say."""
@@ -289,6 +304,16 @@ class Remote:
         got = self.fetcher().fetch(names, lists=lists)
         settle(self.project.store, lists, distrusting=True)
         return got.here
+
+    def known(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of the objects that the remote says it holds; nothing is fetched.
+
+        Raises:
+            NotFound, RemoteUnavailable: as `fetch`.
+        """
+        marker.look(self.bucket)
+        self.catalogue.refresh()
+        return frozenset(name for name in names if self.catalogue.find(digest_of(name)) is not None)
 
     def _lacking(self, *, thorough: bool = False) -> Wanted:
         locked, store = self.project.lock().entries(), self.project.store

@@ -133,10 +133,13 @@ class Rows:
             ) from error
         return done
 
-    def write_file(self, path: Path, *, force: bool = False, home: Workspace | None = None) -> int:
+    def write_file(
+        self, path: Path, *, force: bool = False, home: Workspace | None = None, dry_run: bool = False
+    ) -> int:
         """Writes the rows to a file, as its suffix says; whole or not at all. Gives their number.
 
-        A file that is replaced within the work tree `home` is stored first, and `undo` brings it back.
+        A file that is replaced within the work tree `home` is stored first, and `undo` brings it back. Under
+        `dry_run` nothing is written.
 
         Raises:
             UsageError: the suffix is neither `.csv` nor `.parquet`, or as `write`.
@@ -153,6 +156,8 @@ class Rows:
                     *([] if path.is_dir() else ["replace it with `--force`"]),
                 ],
             )
+        if dry_run:
+            return sum(batch.num_rows for batch in self.batches())
         with _replacing(path, home) as new:
             return self.write(str(new), form)
 

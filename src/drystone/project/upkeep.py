@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from drystone.core.errors import DrystoneError, ProjectInvalid
@@ -28,7 +29,10 @@ class Source(Protocol):
     """Where lost objects may be had again, such as a remote."""
 
     def fetch(self, ids: Iterable[str]) -> Iterable[str]:
-        """Stores those of the objects that can be had, verified; gives their ids."""
+        """Stores those of the objects that can be had, verified; gives their ids.
+
+        Where nothing is to be done it gives the ids of those that are said to be there.
+        """
 
 
 class Lost(NamedTuple):
@@ -121,6 +125,9 @@ def mend(
 ) -> Report:
     """Repairs what a check found, as far as that is possible, and checks again.
 
+    Under a dry run it gives the report that there is, with what would be done: of what only the list of a
+    lost directory tells, nothing is known then.
+
     Objects come again from the store's own files, else from tracked files of the work tree that have
     the right content, else from `sources`.
 
@@ -128,18 +135,30 @@ def mend(
         DrystoneError: the store cannot be read or written.
     """
     store = project.store
-    done = repair(store, report.faults)
+    done, had = repair(store, report.faults), set[str]()
     ways: list[tuple[str, Way]] = [("the work tree", partial(_from_work_tree, project))]
     ways += [(str(source), source.fetch) for source in sources]
     for what, way in ways:
         # The list of a directory that came back may tell of more that is lost.
-        while lost := set(_unmet(project, lambda name: store.has(name) or lies_apart(store, name)).lost):
-            came = len(set(way(sorted(lost))) & lost)
+        while lost := _still_lost(project, report, had):
+            came = set(way(sorted(lost))) & lost
             if not came:
                 break
-            done.append(f"{came} objects stored again from {what}")
-        settle_apart(store)
+            had |= came
+            done.append(f"{len(came)} objects stored again from {what}")
+        if not store.read_only:
+            settle_apart(store)
+    if store.read_only:
+        return report._replace(repaired=tuple(done))
     return check(project, tell)._replace(repaired=tuple(done))
+
+
+def _still_lost(project: Project, report: Report, had: set[str]) -> set[str]:
+    """What is lost; where nothing is done, what was lost at the check but for what would be had by now."""
+    if project.store.read_only:
+        return {lost.object for lost in (*report.lost, *report.away)} - had
+    store = project.store
+    return set(_unmet(project, lambda name: store.has(name) or lies_apart(store, name)).lost)
 
 
 Way = Callable[[list[str]], Iterable[str]]
@@ -191,8 +210,13 @@ def _from_work_tree(project: Project, wanted: list[str]) -> set[str]:
             entry = identify_path(place, trees=trees)
             for below, file in walk(trees, entry):
                 if file.kind == "file" and file.object in lost - came:
-                    came.add(project.store.put_file(place / below if below else place))
+                    came.add(_stored(project, file.object, place / below if below else place))
             lists = {other: trees.read(other) for other in lost & {*trees, *trees.later}}
-            settle(project.store, lists, distrusting=True)
+            if not project.store.read_only:
+                settle(project.store, lists, distrusting=True)
             came |= lists.keys()
     return came
+
+
+def _stored(project: Project, name: str, place: Path) -> str:
+    return name if project.store.read_only else project.store.put_file(place)

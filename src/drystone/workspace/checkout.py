@@ -75,6 +75,7 @@ def checkout(
     revision: str | None = None,
     force: bool = False,
     dry_run: bool = False,
+    lacking: bool = False,
     progress: Progress | None = None,
 ) -> CheckedOut:
     """Makes tracked paths equal to the lock, or to the lock of a git revision.
@@ -88,6 +89,7 @@ def checkout(
         revision: a git revision.
         force: replace unsaved content, after saving it.
         dry_run: touch and store nothing.
+        lacking: under `dry_run`, whether the store may lack what would be fetched first.
         progress: is told the bytes of what is written.
 
     Raises:
@@ -97,29 +99,25 @@ def checkout(
         WorkFailed, ProjectInvalid: it cannot be written.
     """
     with nullcontext() if dry_run else workspace.changing():
-        return _checkout(workspace, paths, revision, force, dry_run, progress)
+        names, todo = _planned(workspace, paths, revision)
+        contents = [] if dry_run and lacking else _need_objects(workspace, todo)
+        if not force:
+            _refuse_unsaved(todo)
+        saved = tuple(Saved(path, name) for plan in todo for path, name in plan.unsaved)
+        if not dry_run:
+            _carry_out(workspace, todo, contents, progress)
+        restored = tuple(plan.path for plan in todo)
+        return CheckedOut(restored, tuple(name for name in names if name not in restored), saved)
 
 
-def _checkout(
-    workspace: Workspace,
-    paths: Sequence[Path],
-    revision: str | None,
-    force: bool,
-    dry_run: bool,
-    progress: Progress | None,
-) -> CheckedOut:
+def _planned(
+    workspace: Workspace, paths: Sequence[Path], revision: str | None
+) -> tuple[list[str], list[_Plan]]:
+    """The paths that are meant, and what is to be done for those that are not as they should be."""
     locked = workspace.lock(revision).paths
     names = selected(workspace, paths, locked)
     plans = [_plan(workspace, name, locked[name].entry(name)) for name in names]
-    todo = [plan for plan in plans if plan.present is None or not _equal(plan.present, plan.wanted)]
-    contents = _need_objects(workspace, todo)
-    if not force:
-        _refuse_unsaved(todo)
-    saved = tuple(Saved(path, name) for plan in todo for path, name in plan.unsaved)
-    if not dry_run:
-        _carry_out(workspace, todo, contents, progress)
-    restored = tuple(plan.path for plan in todo)
-    return CheckedOut(restored, tuple(name for name in names if name not in restored), saved)
+    return names, [plan for plan in plans if plan.present is None or not _equal(plan.present, plan.wanted)]
 
 
 def withdraw(workspace: Workspace, path: str, expected: LockedPath) -> bool:

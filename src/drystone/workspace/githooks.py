@@ -63,8 +63,16 @@ def states(git: Git) -> tuple[HookState, ...]:
     return tuple(_state(git.folder("hooks"), name) for name in HOOKS)
 
 
-def install(git: Git, interpreter: Path) -> tuple[HookState, ...]:
+def install(git: Git, interpreter: Path, *, dry_run: bool = False) -> tuple[str, ...]:
     """Writes all hooks, or none; a user's own hook is moved aside and called first.
+
+    Args:
+        git: whose hooks.
+        interpreter: runs them.
+        dry_run: write nothing.
+
+    Returns:
+        The names of those that were not installed yet.
 
     Raises:
         Conflict: hooks lie where other repositories use them too, or one cannot be moved aside.
@@ -73,6 +81,9 @@ def install(git: Git, interpreter: Path) -> tuple[HookState, ...]:
     folder = _own_folder(git)
     for name in HOOKS:
         _check(folder, name)
+    fresh = tuple(name for name in HOOKS if _state(folder, name).state != "installed")
+    if dry_run:
+        return fresh
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in HOOKS:
@@ -83,11 +94,11 @@ def install(git: Git, interpreter: Path) -> tuple[HookState, ...]:
             hook.chmod(0o755)
     except OSError as error:
         raise explained(error, "hooks cannot be written", folder) from error
-    return states(git)
+    return fresh
 
 
-def remove(git: Git) -> tuple[str, ...]:
-    """Takes out our hooks and puts the user's own back; gives the names of ours.
+def remove(git: Git, *, dry_run: bool = False) -> tuple[str, ...]:
+    """Takes out our hooks and puts the user's own back, unless `dry_run`; gives the names of ours.
 
     Raises:
         Conflict: one of ours was edited since.
@@ -101,7 +112,7 @@ def remove(git: Git) -> tuple[str, ...]:
                 at=str(folder / name),
                 hints=[f"remove it yourself with `rm {shlex.quote(str(folder / name))}`"],
             )
-    for name in ours:
+    for name in ours if not dry_run else ():
         before = folder / (name + _BEFORE)
         if os.path.lexists(before):
             before.rename(folder / name)

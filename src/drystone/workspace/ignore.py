@@ -44,6 +44,12 @@ def take_into_git(git: Git, paths: Iterable[str]) -> None:
         write_atomic(file, new)
 
 
+def of_ours(git: Git, paths: Iterable[str]) -> set[str]:
+    """Those of `paths` of which `take_into_git` would remove a line."""
+    there = {line.rstrip(b"\n") for line in (_read(git.root / ".gitignore") or b"").splitlines(keepends=True)}
+    return {path for path in paths if pattern_of(path).encode("utf-8", "surrogateescape") in there}
+
+
 def keep_out_of_git(git: Git, paths: Iterable[str]) -> list[str]:
     """Adds those of `paths` to the root's `.gitignore` that git does not ignore yet; gives them.
 

@@ -31,8 +31,10 @@ def is_installed(git: Git) -> bool:
     return ours and git.attribute("merge", "drystone.lock") == "drystone"
 
 
-def install(git: Git, interpreter: Path) -> bool:
+def install(git: Git, interpreter: Path, *, dry_run: bool = False) -> bool:
     """Writes the line of `.gitattributes` and this clone's setting; gives whether anything changed.
+
+    Under `dry_run` nothing is written; other attributes that insist are only found by writing.
 
     Raises:
         Conflict: a driver of that name is set to something else, or other attributes insist.
@@ -45,6 +47,8 @@ def install(git: Git, interpreter: Path) -> bool:
             because=f"`{_KEY}.driver` is `{present}`",
             hints=[f"remove it with `git config --unset {_KEY}.driver`"],
         )
+    if dry_run:
+        return present != wanted or not _has_line(git)
     changed = _add_line(git)
     if present != wanted:
         git.configure(f"{_KEY}.name", "Drystone's merge of drystone.lock")
@@ -53,18 +57,18 @@ def install(git: Git, interpreter: Path) -> bool:
     return changed
 
 
-def remove(git: Git) -> bool:
-    """Takes out what `install` wrote; gives whether there was anything."""
+def remove(git: Git, *, dry_run: bool = False) -> bool:
+    """Takes out what `install` wrote, unless `dry_run`; gives whether there was anything."""
     file = git.root / _ATTRIBUTES
     old = file.read_bytes().splitlines(keepends=True) if file.is_file() else []
     new = [line for line in old if line.strip() != LINE.encode()]
-    if new != old:
+    if new != old and not dry_run:
         if new:
             write_atomic(file, b"".join(new))
         else:
             file.unlink()
     ours = _is_ours(git.configuration(f"{_KEY}.driver"))
-    if ours:
+    if ours and not dry_run:
         for key in ("driver", "name"):
             git.configure(f"{_KEY}.{key}", None)
     return ours or new != old
@@ -74,8 +78,12 @@ def _is_ours(setting: str | None) -> bool:
     return setting is not None and _CALL in setting
 
 
+def _has_line(git: Git) -> bool:
+    return git.attribute("merge", "drystone.lock") == "drystone"
+
+
 def _add_line(git: Git) -> bool:
-    if git.attribute("merge", "drystone.lock") == "drystone":
+    if _has_line(git):
         return False
     file = git.root / _ATTRIBUTES
     old = file.read_bytes() if file.exists() else b""

@@ -69,13 +69,17 @@ def relock(
     return before
 
 
-def rewrite(workspace: Workspace, verb: str, file: Path, data: bytes) -> None:
+def rewrite(workspace: Workspace, verb: str, file: Path, data: bytes, *, dry_run: bool = False) -> None:
     """Replaces a file of the project's own at its root, the settings or the lock, as an operation.
+
+    Under `dry_run` nothing is done.
 
     Raises:
         UsageError, Conflict: what is there cannot be stored.
         WorkFailed, ProjectInvalid: it cannot be stored or written.
     """
+    if dry_run:
+        return
     ignore_state(workspace.layout.state)
     before = kept(workspace, file.name)
     executable = before is not None and before.executable

@@ -40,10 +40,13 @@ class StatIndex:
     Args:
         path: the database. Where its folder is missing nothing is written.
         clock: tells when a file was looked at.
+        read_only: leave the database as it is. SQLite is then told that nobody else writes it either; what
+            is read while somebody does is no more believed than any damaged row.
     """
 
-    def __init__(self, path: Path, *, clock: Clock | None = None) -> None:
+    def __init__(self, path: Path, *, clock: Clock | None = None, read_only: bool = False) -> None:
         self._path = path
+        self._read_only = read_only
         self._clock = clock or SystemClock()
         self._connection: sqlite3.Connection | None = None
         self._cached: dict[bytes, Listing | None] = {}
@@ -154,6 +157,8 @@ class StatIndex:
         rows = [(folder, *listing, _sum(folder, listing)) for folder, listing in self._learnt.items()]
         self._learnt.clear()
         self._pending = 0
+        if self._read_only:
+            return
         for _ in range(2):  # once more after a damaged database was taken away
             try:
                 with self._open() as connection:
@@ -183,7 +188,10 @@ class StatIndex:
     def _open(self) -> sqlite3.Connection:
         if self._process != os.getpid():  # forked: the connection is the other's, and must not be closed
             self._process, self._other, self._connection = os.getpid(), self._connection, None
-        if self._connection is None:
+        if self._connection is None and self._read_only:
+            place = f"{self._path.as_uri()}?mode=ro&immutable=1"
+            self._connection = sqlite3.connect(place, uri=True, check_same_thread=False)
+        elif self._connection is None:
             connection = sqlite3.connect(self._path, timeout=5, check_same_thread=False)
             self._connection = connection
             connection.execute("PRAGMA journal_mode = WAL")
@@ -201,6 +209,8 @@ class StatIndex:
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
+        if self._read_only:
+            return
         for suffix in ("", "-wal", "-shm", "-journal"):
             with suppress(OSError):
                 self._path.with_name(self._path.name + suffix).unlink()

@@ -113,7 +113,7 @@ def _refuse(workspace: Workspace, names: Sequence[str], lock: Lock) -> None:
         if outer in lock.paths:
             way_out = f"add the whole again with `drystone add {outer}`"
         elif inner in lock.paths:
-            way_out = f"remove the line of `{inner}` from `drystone.lock` first"
+            way_out = f"stop tracking the part first with `drystone untrack {inner}`"
         else:
             way_out = f"add only the whole with `drystone add {outer}`"
         raise Conflict(

@@ -34,8 +34,8 @@ class Workspace(NamedTuple):
     @classmethod
     @contextmanager
     def open(cls, layout: Layout, git: Git, store: ObjectStore, clock: Clock) -> Iterator[Workspace]:
-        """A workspace whose stat index is written back at the end."""
-        with StatIndex(layout.stat_index, clock=clock) as stat_index:
+        """A workspace whose stat index is written back at the end, unless the store is only read."""
+        with StatIndex(layout.stat_index, clock=clock, read_only=store.read_only) as stat_index:
             yield cls(layout, git, store, stat_index, Operations(layout.operations, clock))
 
     def lock(self, revision: str | None = None) -> Lock:

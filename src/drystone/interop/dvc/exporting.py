@@ -114,7 +114,8 @@ def export_dvc(
         )
     if not dry_run:
         ignore_state(workspace.layout.state)
-    with Knowledge(workspace.layout.state / "dvc.sqlite") as knowledge:
+    state = workspace.layout.state
+    with Knowledge(state / "dvc.sqlite", read_only=workspace.store.read_only) as knowledge:
         results = [
             convert(workspace.store, knowledge, path, item.entry(path), progress)
             for path, item in sorted(locked.items())

@@ -207,7 +207,7 @@ def opened(
     if not dry_run:
         ignore_state(state)
         sweep(state / "fetched")
-    with Knowledge(state / "dvc.sqlite") as knowledge:
+    with Knowledge(state / "dvc.sqlite", read_only=workspace.store.read_only) as knowledge:
         yield knowledge, places
 
 
@@ -227,7 +227,7 @@ def _refuse(prefix: str, outputs: Sequence[Output], in_git: Set[str], lock: Lock
         raise Conflict(
             f"`{printable(inner)}` and `{printable(outer)}` cannot both be tracked",
             because="one lies inside the other",
-            hints=["remove the line of the one that is in `drystone.lock` already, if that is what is meant"],
+            hints=["stop tracking the one that is in `drystone.lock` already with `drystone untrack PATH`"],
         )
 
 

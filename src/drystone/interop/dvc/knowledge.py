@@ -27,10 +27,12 @@ class Knowledge:
 
     Args:
         path: the database. Where its folder is missing nothing is written.
+        read_only: leave it as it is.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
+        self._read_only = read_only
         self._new: dict[tuple[Algorithm, str], Content] = {}
         self._guard = threading.Lock()
         self._connection = self._open() if path.exists() else None
@@ -63,7 +65,7 @@ class Knowledge:
 
     def close(self) -> None:
         """Writes what was learnt and lets go of the database."""
-        if self._new and self._path.parent.is_dir():
+        if self._new and self._path.parent.is_dir() and not self._read_only:
             with suppress(sqlite3.Error):  # busy, full, read-only: it can all be found out again
                 self._connection = self._connection or self._open()
                 if self._connection is not None:
@@ -101,6 +103,10 @@ class Knowledge:
         for _ in range(2):  # once more after a damaged database was taken away
             connection = None
             try:
+                if self._read_only:
+                    return sqlite3.connect(
+                        f"{self._path.as_uri()}?mode=ro", uri=True, check_same_thread=False
+                    )
                 connection = sqlite3.connect(self._path, timeout=5, check_same_thread=False)
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
                 if version != _FORMAT:

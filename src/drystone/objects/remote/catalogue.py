@@ -37,13 +37,15 @@ class Catalogue:
     Args:
         bucket: the remote.
         folder: where its indexes are kept; all in it can be fetched again.
+        read_only: leave that folder as it is.
 
     Attributes:
         begun: packs that were on their way there from here, and do not count yet as far as we know.
         damaged: names of packs whose index the remote gives damaged; what they hold counts as not there.
     """
 
-    def __init__(self, bucket: Bucket, folder: Path) -> None:
+    def __init__(self, bucket: Bucket, folder: Path, *, read_only: bool = False) -> None:
+        self._read_only = read_only
         self._bucket = bucket
         self._folder = folder
         self._guard = threading.Lock()
@@ -102,6 +104,11 @@ class Catalogue:
                 self._last = name
                 return Held(name, place)
         return None
+
+    def size(self, digest: bytes) -> int:
+        """Bytes of an object, 0 where the remote does not hold it."""
+        held = self.find(digest)
+        return 0 if held is None else held.place.size
 
     def find_all(self, digest: bytes) -> Iterator[Held]:
         """All places where the remote holds an object."""
@@ -175,12 +182,16 @@ class Catalogue:
         return index
 
     def _keep(self, name: str, data: bytes) -> None:
+        if self._read_only:
+            return
         with suppress(OSError, DrystoneError):  # it is fetched anew next time
             self._folder.mkdir(parents=True, exist_ok=True)
             write_atomic(self._folder / f"{name}.index", data)
 
     def _forget(self, names: Set[str]) -> None:
         """Remove what is kept of packs that are gone."""
+        if self._read_only:
+            return
         with suppress(OSError):
             for path in self._folder.glob("*.index"):
                 if path.stem not in names:

@@ -41,6 +41,8 @@ class Pieces:
 
     def remember(self, digest: bytes, chunks: Sequence[Chunk]) -> None:
         """Keep the list of an object that is in the store."""
+        if self._store.read_only:
+            return
         with suppress(OSError, DrystoneError):
             self._folder.mkdir(parents=True, exist_ok=True)
             write_atomic(self._folder / digest.hex(), encode_chunks(chunks))
@@ -53,6 +55,8 @@ class Pieces:
 
     def forget(self, digest: bytes) -> None:
         """Let go of a list that turned out to be damaged."""
+        if self._store.read_only:
+            return
         with suppress(OSError):
             self._folder.joinpath(digest.hex()).unlink()
 
