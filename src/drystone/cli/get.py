@@ -48,7 +48,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="REMOTE",
         help="which one to ask first: its name or address (an address is enough outside of a repository)",
     )
-    parser.add_argument("--force", action="store_true", help="replace what is in the way")
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="replace what is in the way; outside of the project it is kept",
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be written and do nothing")
     parser.add_argument("--verbose", action="store_true", help="tell requests and bytes")
 
@@ -152,6 +156,7 @@ def _whole(arguments: Namespace, context: Context, reader: Reader, content: Cont
 
 
 def _tell(context: Context, content: Content, got: Got) -> None:
+    from drystone.cli.rows import tell_aside
     from drystone.objects.entry import printable
 
     entry = content.entry
@@ -168,6 +173,7 @@ def _tell(context: Context, content: Content, got: Got) -> None:
                 "kind": entry.kind,
                 "size": entry.size,
                 "saved": {printable(path): name for path, name in got.saved.items()},
+                "aside": printable(str(got.aside)) if got.aside else None,
                 "dry_run": context.dry_run,
             }
         )
@@ -178,6 +184,7 @@ def _tell(context: Context, content: Content, got: Got) -> None:
         stored = f"{context.words('stored', 'store')} what was in `{printable(path)}` as {short(name)}"
         again = "" if context.dry_run else f": `drystone get {short(name)} -o PATH`"
         context.note(stored + again)
+    tell_aside(got.aside, context)
     context.untouched()
 
 

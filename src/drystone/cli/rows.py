@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from drystone.cli.context import Context
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from drystone.project.lazyfile import LazyFile
     from drystone.workspace.workspace import Workspace
 
@@ -37,14 +39,25 @@ def give(arguments: Namespace, context: Context, lazy: LazyFile, home: Workspace
             context.flush()
             rows.write(sys.stdout.buffer, "csv")
         else:
-            done = rows.write_file(place, force=arguments.force, home=home, dry_run=context.dry_run)
+            done, replaced = rows.write_file(place, force=arguments.force, home=home, dry_run=context.dry_run)
             if context.json_mode:
                 told = {"reference": lazy.name, "path": str(place), "total": rows.total}
-                context.json({**told, "written": done, "dry_run": context.dry_run})
+                aside = str(replaced.aside) if replaced.aside else None
+                context.json({**told, "written": done, "aside": aside, "dry_run": context.dry_run})
             else:
                 written = context.words("written", "write")
                 context.out(f"{written}  {arguments.output}  {done:,} of {rows.total:,} rows")
+                tell_aside(replaced.aside, context)
                 context.untouched()
     if wanted.stop is not None and wanted.stop > rows.total and not context.json_mode:
         context.note(f"note: `{lazy.name}` has only {rows.total:,} rows")
     return 0
+
+
+def tell_aside(aside: Path | None, context: Context) -> None:
+    """Say where what was replaced outside of a work tree is now."""
+    if aside is not None:
+        from drystone.objects.entry import printable
+
+        kept = context.words("kept", "keep")
+        context.note(f"{kept} what was there as `{printable(str(aside))}`: `undo` knows only the project")

@@ -7,6 +7,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, TypeVar
 
@@ -21,9 +22,9 @@ from drystone.objects.store import ObjectStore
 from drystone.objects.tree import walk
 from drystone.project.contents import Content
 from drystone.project.origin import Origin
-from drystone.project.placing import noted, only_there, would_save
+from drystone.project.placing import Replaced, foreseen, noted
 from drystone.project.sources import Distant
-from drystone.workspace.checkout import CheckedOut, checkout, selected
+from drystone.workspace.checkout import CheckedOut, checkout, only_there, selected
 from drystone.workspace.lockfile import LockedPath
 from drystone.workspace.operations import Change
 from drystone.workspace.recording import kept, recorded
@@ -39,11 +40,13 @@ class Got(NamedTuple):
         path: the file or folder that holds it.
         outcome: `written`, or `unchanged` where it was there already.
         saved: contents that were replaced and that nothing else held: objects by their paths.
+        aside: where what was replaced lies now, outside of a work tree.
     """
 
     path: Path
     outcome: Literal["written", "unchanged"]
     saved: dict[str, str]
+    aside: Path | None = None
 
 
 def fetch(origin: Origin, entry: Entry, progress: Progress = lambda _size: None) -> ObjectStore:
@@ -166,7 +169,7 @@ def to(
         origin: whose it is.
         entry: what.
         destination: where to.
-        force: replace what is there. Within `home` it is stored first.
+        force: replace what is there. Within `home` it is stored first, elsewhere it stays beside it.
         dry_run: as for `to_its_place`.
         home: the work tree in which `undo` can take it back.
         progress, placing: as for `to_its_place`.
@@ -180,7 +183,7 @@ def to(
         return Got(destination, "unchanged", {})
     if dry_run:
         foresee(origin, entry)
-        return Got(destination, "written", would_save(home, destination))
+        return Got(destination, "written", *foreseen(home, destination, partial(_is_held, origin)))
     _healing(lambda: fetch(origin, entry, progress))
 
     def may() -> bool:
@@ -189,10 +192,12 @@ def to(
 
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        saved = _healing(lambda: _install(fetch(origin, entry), entry, destination, may, home, placing))
+        replaced = _healing(lambda: _install(origin, entry, destination, may, home, placing))
     except OSError as error:
         raise explained(error, f"`{printable(destination.name)}` cannot be written", destination) from error
-    return Got(destination, "unchanged" if saved is None else "written", saved or {})
+    if replaced is None:
+        return Got(destination, "unchanged", {})
+    return Got(destination, "written", *replaced)
 
 
 def _part(workspace: Workspace, content: Content, force: bool, placing: Progress, dry_run: bool) -> Got:
@@ -256,21 +261,30 @@ def _healing(work: Callable[[], _Done]) -> _Done:
             raise
 
 
+def _is_held(origin: Origin, name: str) -> bool:
+    """Whether an object can be had again: from a store that lasts, or a remote that was asked or can be."""
+    lasting = origin.sources.local if origin.own else origin.sources.local[1:]
+    if any(local.store.has(name) for local in lasting):
+        return True
+    remotes = origin.sources.remotes([])
+    return any(one.remote.catalogue.find(digest_of(name)) is not None for one in remotes)
+
+
 def _install(
-    store: ObjectStore,
+    origin: Origin,
     entry: Entry,
     destination: Path,
     may: Callable[[], bool],
     home: Workspace | None,
     placing: Progress,
-) -> dict[str, str] | None:
+) -> Replaced | None:
     """Makes it beside its place, or in the store where renaming from there is possible, and renames it.
 
     Returns:
-        What only stood there, and is in the store now; None if it was not put there: `may` is asked last,
-        while no other `get` puts anything in that folder.
+        What became of what was there; None if it was not put there: `may` is asked last, while no other
+        `get` puts anything in that folder.
     """
-    saved: dict[str, str] = {}
+    store, replaced = fetch(origin, entry), Replaced({})
     store.loose.prepare()
     near = store.loose.incoming.stat().st_dev == destination.parent.stat().st_dev
     for folder in (*([store.loose.incoming] if near else []), destination.parent):
@@ -280,7 +294,7 @@ def _install(
                 with _alone_in(destination.parent):
                     if not may():
                         return None
-                    with noted(home, destination, entry) as saved:
+                    with noted(home, destination, entry, partial(_is_held, origin)) as replaced:
                         _swap(stage, destination)
             except OSError as error:
                 if error.errno == errno.EXDEV and folder != destination.parent:
@@ -288,7 +302,7 @@ def _install(
                 raise
         sync_directory(destination.parent)
         break
-    return saved
+    return replaced
 
 
 @contextmanager

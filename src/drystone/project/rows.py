@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
 
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 from drystone.core.errors import Conflict, UsageError
 from drystone.objects.atomic import explained, sync_directory, temporary
 from drystone.objects.intake import identify_path
-from drystone.project.placing import noted
+from drystone.project.placing import Replaced, foreseen, noted
 from drystone.workspace.workspace import Workspace
 
 _RANGE = re.compile(r"([0-9]{0,18})\.\.([0-9]{0,18})")
@@ -135,11 +134,13 @@ class Rows:
 
     def write_file(
         self, path: Path, *, force: bool = False, home: Workspace | None = None, dry_run: bool = False
-    ) -> int:
-        """Writes the rows to a file, as its suffix says; whole or not at all. Gives their number.
+    ) -> tuple[int, Replaced]:
+        """Writes the rows to a file, as its suffix says; whole or not at all.
 
-        A file that is replaced within the work tree `home` is stored first, and `undo` brings it back. Under
-        `dry_run` nothing is written.
+        Gives their number, and what became of what was there.
+
+        A file that is replaced within the work tree `home` is stored first, and `undo` brings it back;
+        elsewhere it stays beside it. Under `dry_run` nothing is written.
 
         Raises:
             UsageError: the suffix is neither `.csv` nor `.parquet`, or as `write`.
@@ -157,9 +158,8 @@ class Rows:
                 ],
             )
         if dry_run:
-            return sum(batch.num_rows for batch in self.batches())
-        with _replacing(path, home) as new:
-            return self.write(str(new), form)
+            return sum(batch.num_rows for batch in self.batches()), foreseen(home, path)
+        return _replace(path, home, lambda new: self.write(str(new), form))
 
     def documents(self) -> list[dict[str, Any]]:
         """The rows as they stand in a JSON document."""
@@ -182,15 +182,15 @@ def form_of(path: Path) -> Literal["csv", "parquet"]:
     )
 
 
-@contextmanager
-def _replacing(path: Path, home: Workspace | None) -> Iterator[Path]:
+def _replace(path: Path, home: Workspace | None, make: Callable[[Path], int]) -> tuple[int, Replaced]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary(path.parent) as (descriptor, new):
-            yield new
+            done = make(new)
             os.fsync(descriptor)
-            with noted(home, path, identify_path(new)):
+            with noted(home, path, identify_path(new)) as replaced:
                 new.rename(path)
             sync_directory(path.parent)
+            return done, replaced
     except OSError as error:
         raise explained(error, f"`{path.name}` cannot be written", path) from error

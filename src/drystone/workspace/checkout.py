@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -180,12 +180,24 @@ def _plan(workspace: Workspace, path: str, wanted: Entry) -> _Plan:
     present = workspace.entry(path, trees)
     if present is None or _equal(present, wanted):
         return _Plan(path, wanted, present, ())
-    unsaved = tuple(
-        (f"{path}/{below}" if below else path, file.object)
-        for below, file in walk(trees, present)
-        if not workspace.store.has(file.object)
-    )
-    return _Plan(path, wanted, present, unsaved)
+    return _Plan(path, wanted, present, tuple(_unsaved(workspace, path, present, trees)))
+
+
+def only_there(workspace: Workspace, path: str) -> dict[str, str]:
+    """The files at or below a path whose content the store lacks: objects by their paths.
+
+    Raises:
+        UsageError, Conflict, ProjectInvalid: as `Workspace.entry`.
+    """
+    trees = Memory()
+    present = workspace.entry(path, trees)
+    return dict(_unsaved(workspace, path, present, trees)) if present is not None else {}
+
+
+def _unsaved(workspace: Workspace, path: str, present: Entry, trees: Memory) -> Iterator[tuple[str, str]]:
+    for below, file in walk(trees, present):
+        if not workspace.store.has(file.object):
+            yield f"{path}/{below}" if below else path, file.object
 
 
 def _equal(present: Entry, wanted: Entry) -> bool:

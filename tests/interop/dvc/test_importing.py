@@ -14,8 +14,9 @@ import pytest
 from drystone.core.errors import Conflict, NotFound, ProjectInvalid, RemoteUnavailable
 from drystone.interop.dvc.importing import Imported, import_dvc
 from drystone.workspace.lockfile import Lock
+from drystone.workspace.status import status
 
-from .world import Repository, md5
+from .world import Repository, entries, md5
 
 
 def outcomes(imported: Imported) -> dict[str, str]:
@@ -41,6 +42,31 @@ def test_files_and_folders_become_lines_of_the_lock(repository: Repository) -> N
     assert repository.lock().paths["a.bin"].executable
     assert repository.content("a.bin") == b"one"
     assert repository.content("data/set") == {"sub/y.csv": b"22", "x.csv": b"1", "é.txt": b"1"}
+
+
+def test_executable_bits_come_from_the_work_tree_where_the_content_is_the_same(
+    repository: Repository,
+) -> None:
+    files = {"run.sh": b"echo 1", "sub/edited.sh": b"echo 2", "plain.txt": b"3"}
+    repository.track_folder("tools", files)
+    repository.track("a.bin", b"one")
+    for name, data in {**files, "sub/edited.sh": b"echo x"}.items():
+        place = repository.root / "tools" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+        place.chmod(0o644 if name == "plain.txt" else 0o755)
+    (repository.root / "a.bin").write_bytes(b"one")
+    (repository.root / "a.bin").chmod(0o755)
+    (dry,) = (item.locked for item in repository.take(dry_run=True).paths if item.path == "tools")
+    assert repository.take().failure is None
+    locked = repository.lock().paths
+    assert locked["tools"] == dry
+    bits = entries(repository.workspace().store, locked["tools"].entry("tools"))
+    assert {name for name, entry in bits.items() if entry.executable} == {"run.sh"}
+    assert locked["a.bin"].executable
+    (repository.root / "tools" / "sub" / "edited.sh").write_bytes(b"echo 2")
+    assert outcomes(repository.take()) == {"tools": "changed", "a.bin": "unchanged"}
+    assert all(item.state == "clean" for item in status(repository.workspace()).tracked)
 
 
 def test_nothing_but_the_lock_and_gitignore_is_written(repository: Repository) -> None:

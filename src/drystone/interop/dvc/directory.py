@@ -23,10 +23,11 @@ class Listed(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What a file's bytes are called here, and how many there are."""
+    """What a file's bytes are called here, how many there are, and whether it may be executed, if known."""
 
     object: str
     size: int
+    executable: bool = False
 
 
 def decode(data: bytes, algorithm: Algorithm, *, of: str) -> tuple[Listed, ...]:
@@ -118,7 +119,7 @@ def _tree(name: str, here: dict[str, object], keep: Callable[[bytes], str]) -> E
         if isinstance(what, dict):
             entries.append(_tree(child, what, keep))
         elif isinstance(what, Content):
-            entries.append(Entry(child, "file", what.object, what.size))
+            entries.append(Entry(child, "file", what.object, what.size, what.executable))
     return Entry(name, "tree", keep(encode(entries)), sum(entry.size for entry in entries))
 
 

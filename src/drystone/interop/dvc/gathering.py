@@ -12,6 +12,9 @@ from drystone.interop.dvc.directory import Content, as_tree, decode
 from drystone.interop.dvc.outputs import Output, Version
 from drystone.objects.entry import Entry
 
+#: Asked with a path relative to DVC's root, and what its content is.
+IsExecutable = Callable[[str, Content], bool]
+
 
 class Gathered(NamedTuple):
     """What was found of one output.
@@ -42,6 +45,7 @@ def gather(
     outputs: Sequence[Output],
     keep: Callable[[bytes], str],
     *,
+    is_executable: IsExecutable = lambda _path, _content: False,
     unreadable: dict[str, str] | None = None,
 ) -> tuple[Gathered, ...]:
     """Collects the contents of outputs and builds their trees; what lacks is in `collector.missing`.
@@ -50,6 +54,7 @@ def gather(
         collector: finds and stores contents.
         outputs: what to collect.
         keep: stores a tree, after all that is in it.
+        is_executable: tells whether a file may be executed, of which DVC's lists say nothing.
         unreadable: if given, directories with a bad list are noted here, by source, and passed over.
 
     Returns:
@@ -76,7 +81,10 @@ def gather(
             files.append(None)
     pairs = [(output, file) for output, some in zip(outputs, files, strict=True) for file in some or ()]
     contents = collector.collect(_distinct(pairs))
-    return tuple(_gathered(output, some, contents, keep) for output, some in zip(outputs, files, strict=True))
+    return tuple(
+        _gathered(output, some, contents, keep, is_executable)
+        for output, some in zip(outputs, files, strict=True)
+    )
 
 
 def _gathered(
@@ -84,12 +92,18 @@ def _gathered(
     wanted: tuple[_File, ...] | None,
     contents: dict[Digest, Content],
     keep: Callable[[bytes], str],
+    is_executable: IsExecutable,
 ) -> Gathered:
     if wanted is None:
         return Gathered()
     here = [(file.relpath, contents[file.digest]) for file in wanted if file.digest in contents]
     whole = len(here) == len(wanted)
     known = whole and all(content.object for _, content in here)
+    if known:
+        here = [
+            (relpath, content._replace(executable=is_executable(_joined(output, relpath), content)))
+            for relpath, content in here
+        ]
     entry = _entry(output, here, keep) if known else None
     return Gathered(whole, entry, len(here), sum(content.size for _, content in here))
 
@@ -113,7 +127,8 @@ def _entry(output: Output, here: list[tuple[str, Content]], keep: Callable[[byte
     name = output.path.rpartition("/")[2]
     if output.members is None and output.digest is not None and not output.digest.directory:
         content = here[0][1]
-        return Entry(name, "file", content.object, content.size, output.executable)
+        executable = output.executable or content.executable
+        return Entry(name, "file", content.object, content.size, executable)
     return as_tree(name, here, keep)
 
 
@@ -124,7 +139,7 @@ def _distinct(files: Iterable[tuple[Output, _File]]) -> list[Want]:
     located: dict[Digest, list[Located]] = {}
     promised: set[Digest] = set()
     for output, file in files:
-        path = f"{output.path}/{file.relpath}" if file.relpath else output.path
+        path = _joined(output, file.relpath)
         paths.setdefault(file.digest, []).append(path)
         remotes.setdefault(file.digest, output.remote)
         for version in file.versions:
@@ -135,3 +150,7 @@ def _distinct(files: Iterable[tuple[Output, _File]]) -> list[Want]:
         Want(digest, tuple(needed), remotes[digest], tuple(located.get(digest, ())), digest not in promised)
         for digest, needed in paths.items()
     ]
+
+
+def _joined(output: Output, relpath: str) -> str:
+    return f"{output.path}/{relpath}" if relpath else output.path

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from shlex import quote
+from stat import S_ISREG
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -14,6 +16,7 @@ from drystone.core.errors import Conflict, DrystoneError, NotFound, RemoteUnavai
 from drystone.interop.dvc.collector import Collector, Damaged, Missing
 from drystone.interop.dvc.config import read_config
 from drystone.interop.dvc.credentials import Credentials
+from drystone.interop.dvc.directory import Content
 from drystone.interop.dvc.gathering import Gathered, gather
 from drystone.interop.dvc.knowledge import Knowledge
 from drystone.interop.dvc.outputs import Output
@@ -150,16 +153,17 @@ def import_dvc(
     _refuse(prefix, state.outputs, in_git, before)
     wanted = [output for output in state.outputs if prefix + output.path not in in_git]
     with opened(workspace, source, root, dry_run=dry_run) as (knowledge, places):
-        collector = Collector(
-            workspace.store, knowledge, places.places, root=root, dry_run=dry_run, progress=progress
-        )
+        store, at = workspace.store, places.places
+        collector = Collector(store, knowledge, at, root=root, dry_run=dry_run, progress=progress)
         keep = Memory().keep if dry_run else workspace.store.put_bytes
-        gathered = dict(zip(wanted, gather(collector, wanted, keep), strict=True))
+        bits = partial(_is_executable, workspace, root)
+        found = gather(collector, wanted, keep, is_executable=bits)
+    gathered = dict(zip(wanted, found, strict=True))
     lacking = tuple(item for item in collector.missing if not item.optional)
     locked = {
-        prefix + output.path: LockedPath.of(found.entry)
-        for output, found in gathered.items()
-        if found.entry is not None
+        prefix + output.path: LockedPath.of(item.entry)
+        for output, item in gathered.items()
+        if item.entry is not None
     }
     ignored: list[str] = []
     if not dry_run and not lacking and locked:
@@ -176,6 +180,18 @@ def import_dvc(
         tuple(ignored),
         collector.unreachable,
     )
+
+
+def _is_executable(workspace: Workspace, root: Path, path: str, content: Content) -> bool:
+    """Whether the work tree has this content at a path of DVC's, with the bit: DVC's lists do not keep it."""
+    place = root / path
+    try:
+        status = place.lstat()
+        if not S_ISREG(status.st_mode) or not status.st_mode & 0o100 or status.st_size != content.size:
+            return False
+        return workspace.stat_index.identify(place, status) == content.object
+    except (OSError, Conflict):  # it cannot be read, or changes all the time
+        return False
 
 
 def prefix_of(root: Path, top: Path) -> str:
