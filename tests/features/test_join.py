@@ -49,6 +49,7 @@ def test_json_is_one_document(world: Folder) -> None:
         "rows": 1,
         "columns": ["who", "ts", "x"],
         "output": None,
+        "dry_run": False,
         "data": {"who": [2], "ts": ["2013-01-01T12:00:00"], "x": [2.5]},
     }
 
