@@ -11,6 +11,7 @@ from drystone.core.clock import SystemClock
 from drystone.core.layout import Layout
 from drystone.objects.store import ObjectStore
 from drystone.workspace.git import Git
+from drystone.workspace.tracked import add
 from drystone.workspace.workspace import Workspace
 
 
@@ -39,6 +40,16 @@ def workspace(root: Path, git: Git) -> Iterator[Workspace]:
     layout = Layout(root)
     with Workspace.open(layout, git, ObjectStore(layout.objects), SystemClock()) as workspace:
         yield workspace
+
+
+@pytest.fixture
+def data(root: Path, workspace: Workspace) -> Path:
+    """Two tracked paths: a file and a folder."""
+    (root / "data" / "raw").mkdir(parents=True)
+    (root / "data" / "raw" / "a.csv").write_bytes(b"1,2\n")
+    (root / "data" / "b.csv").write_bytes(b"3,4\n")
+    add(workspace, [root / "data" / "raw", root / "data" / "b.csv"])
+    return root / "data"
 
 
 @pytest.fixture

@@ -8,20 +8,9 @@ import pytest
 
 from drystone.core.errors import Corrupt
 from drystone.workspace.status import TrackedState, status
-from drystone.workspace.tracked import add
 from drystone.workspace.workspace import Workspace
 
 Run = Callable[..., str]
-
-
-@pytest.fixture
-def data(root: Path, workspace: Workspace) -> Path:
-    """Two tracked paths: a file and a folder."""
-    (root / "data" / "raw").mkdir(parents=True)
-    (root / "data" / "raw" / "a.csv").write_bytes(b"1,2\n")
-    (root / "data" / "b.csv").write_bytes(b"3,4\n")
-    add(workspace, [root / "data" / "raw", root / "data" / "b.csv"])
-    return root / "data"
 
 
 def states(workspace: Workspace) -> dict[str, str]:

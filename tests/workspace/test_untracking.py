@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from drystone.core.errors import NotFound, UsageError
-from drystone.workspace.tracked import add
 from drystone.workspace.undo import undo
 from drystone.workspace.untracking import untrack
 from drystone.workspace.workspace import Workspace
@@ -17,13 +16,11 @@ Run = Callable[..., str]
 
 
 @pytest.fixture
-def data(root: Path, workspace: Workspace) -> Path:
-    (root / "data" / "raw").mkdir(parents=True)
-    (root / "data" / "raw" / "a.csv").write_bytes(b"1,2\n")
-    (root / "data" / "b.csv").write_bytes(b"3,4\n")
-    (root / ".gitignore").write_text("*.tmp\n")
-    add(workspace, [root / "data" / "raw", root / "data" / "b.csv"])
-    return root / "data"
+def data(data: Path) -> Path:
+    """As elsewhere, where the user ignores something, too."""
+    ignored = data.parent / ".gitignore"
+    ignored.write_text(f"*.tmp\n{ignored.read_text()}")
+    return data
 
 
 def test_the_line_and_the_ignore_entry_go_and_the_file_stays(

@@ -44,7 +44,7 @@ def run(arguments: Namespace, context: Context) -> int:
         ]
     )
     if arguments.dry_run:
-        context.note("nothing was done (--dry-run)")
+        context.untouched()
     elif any(item.outcome != "unchanged" for item in added):
         files = "drystone.lock .gitignore" if any(item.ignored for item in added) else "drystone.lock"
         context.note(f"commit it with `git add {files} && git commit`")

@@ -70,6 +70,6 @@ def _tell(context: Context, done: Exported, target: Path, *, dry_run: bool) -> N
     for place in done.replaced:
         context.note(f"was damaged and is whole now: {place}")
     if dry_run:
-        context.note("nothing was done (--dry-run)")
+        context.untouched()
         return
     context.note(f"{done.objects:,} objects written; see with `cd {target} && dvc status`")

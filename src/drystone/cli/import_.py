@@ -106,7 +106,7 @@ def _tell(context: Context, imported: Imported, *, dry_run: bool) -> None:
     where = f"{imported.fetched:,} of them from remotes" if imported.fetched else "none fetched from a remote"
     context.note(f"{len(imported.paths):,} outputs, {files:,} files, {size:,} bytes, {where}")
     if dry_run:
-        context.note("nothing was done (--dry-run)")
+        context.untouched()
     elif any(item.outcome in ("added", "changed") for item in imported.paths):
         names = "drystone.lock .gitignore" if imported.ignored else "drystone.lock"
         context.note(f"commit it with `git add {names} && git commit`")

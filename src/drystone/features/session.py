@@ -141,7 +141,7 @@ class Session:
         spec = importlib.util.spec_from_file_location(view.name, view.path)
         assert spec is not None and spec.loader is not None  # a `.py` path always has both
         module = importlib.util.module_from_spec(spec)
-        _guarded(lambda: spec.loader.exec_module(module), at)  # type: ignore[union-attr]
+        _guarded(lambda: spec.loader.exec_module(module), at)  # type: ignore[union-attr]  # asserted above
         function = getattr(module, view.name, None)
         if not inspect.isfunction(function):
             raise ProjectInvalid(

@@ -41,7 +41,7 @@ class _Standing(type(AbstractFileSystem)):  # type: ignore[misc]  # fsspec has n
         return os.environ.get("DRYSTONE_ROOT") or str(Path.cwd())
 
 
-class DrystoneFileSystem(AbstractFileSystem, metaclass=_Standing):  # type: ignore[misc]
+class DrystoneFileSystem(AbstractFileSystem, metaclass=_Standing):  # type: ignore[misc]  # as above
     """The files of a project's lock and of all registered versions, read-only.
 
     Args:

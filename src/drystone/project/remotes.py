@@ -209,7 +209,7 @@ class Remote:
                 else:
                     opened = opened or remote.journals.foresee()
                     remote.catalogue.refresh()
-                    more = surveyor.closure(entries, remote.bucket, remote.catalogue, remote.fetcher())
+                    more = surveyor.closure(entries, remote.catalogue, remote.fetcher())
             except _UNUSABLE as error:
                 bad[name] = error
                 continue

@@ -5,19 +5,14 @@ The lists of directories that are not here are fetched, and verified, but not st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
-from drystone.core.errors import Corrupt, NotFound, RemoteUnavailable
-from drystone.core.ids import digest_of, name_of
+from drystone.core.errors import Corrupt, NotFound
+from drystone.core.ids import digest_of
 from drystone.objects.entry import Entry
-from drystone.objects.pack import CHUNKS
-from drystone.objects.packs import decoded
-from drystone.objects.remote.bucket import Bucket
-from drystone.objects.remote.catalogue import Catalogue, Held
+from drystone.objects.remote.catalogue import Catalogue
 from drystone.objects.remote.fetching import Fetched, Fetcher
-from drystone.objects.remote.piecereader import by_pack
-from drystone.objects.remote.spans import stored_entries
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import DEEPEST, Memory, read_tree
 
@@ -33,14 +28,12 @@ class Surveyor:
         self._store = store
         self._lists = Memory()
 
-    def closure(
-        self, roots: Sequence[Entry], bucket: Bucket, catalogue: Catalogue, fetcher: Fetcher
-    ) -> Fetched:
+    def closure(self, roots: Sequence[Entry], catalogue: Catalogue, fetcher: Fetcher) -> Fetched:
         """What `Fetcher.closure` would give.
 
         Args:
             roots: entries; all below directories counts, too.
-            bucket, catalogue, fetcher: of the remote; the catalogue must have been refreshed.
+            catalogue, fetcher: of the remote; the catalogue must have been refreshed.
 
         Raises:
             RemoteUnavailable: the remote cannot be reached or refuses.
@@ -61,9 +54,10 @@ class Surveyor:
             trees = dict.fromkeys(entry.object for entry in fresh if entry.kind == "tree")
             lacking = [name for name in trees if name in here and name not in self._lists]
             lacking += [name for name in trees if name not in here | missing and not self._is_whole(name)]
-            self._learn(lacking, bucket, catalogue, fetcher)
-            here.update(name for name in lacking if name in self._lists)
-            damaged.update(name for name in lacking if name not in self._lists)
+            came, _ = fetcher.gather(lacking)
+            self._lists.update(came)
+            here.update(came)
+            damaged.update(name for name in lacking if name not in came)
             level = [child for name in trees for child in self._below(name)]
             if not level:
                 break
@@ -82,28 +76,3 @@ class Surveyor:
             self._store.read(name)
             return True
         return False
-
-    def _learn(self, names: Iterable[str], bucket: Bucket, catalogue: Catalogue, fetcher: Fetcher) -> None:
-        """Fetches lists, small ones of a pack together."""
-        small: dict[bytes, Held] = {}
-        rest: set[str] = set()
-        for name in names:
-            held = catalogue.find(digest_of(name))
-            if held is not None and held.place.encoding != CHUNKS:
-                small[digest_of(name)] = held
-            else:
-                rest.add(name)
-        for _, digest, place, stored in stored_entries(bucket, by_pack(small)) if small else ():
-            data = decoded(digest, place, stored)
-            if data is None:
-                rest.add(name_of(digest))
-            else:
-                self._keep(name_of(digest), data)
-        for name in rest:
-            with suppress(RemoteUnavailable):  # it gives other bytes, or cannot be reached, as is seen next
-                data = fetcher.read(name)
-                if data is not None:
-                    self._keep(name, data)
-
-    def _keep(self, name: str, data: bytes) -> None:
-        self._lists[name] = data

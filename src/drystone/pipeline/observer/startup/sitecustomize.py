@@ -123,7 +123,7 @@ def _mark(prefixes):  # type: (tuple[str, ...]) -> None
         return _content(marked_open(path, os.O_RDONLY | os.O_CLOEXEC))
 
     directories = _Directories()
-    plain_fill = machinery.FileFinder._fill_cache  # type: ignore[attr-defined]
+    plain_fill = machinery.FileFinder._fill_cache  # type: ignore[attr-defined]  # private
 
     def marked_fill(self):  # type: (machinery.FileFinder) -> None
         if not is_unseen(self.path):
@@ -140,7 +140,7 @@ def _mark(prefixes):  # type: (tuple[str, ...]) -> None
             plain_fill(self)
             return
         try:
-            self._path_cache = set(directories.names(fd))  # type: ignore[attr-defined]
+            self._path_cache = set(directories.names(fd))  # type: ignore[attr-defined]  # private
         finally:
             os.close(fd)
 
@@ -150,7 +150,7 @@ def _mark(prefixes):  # type: (tuple[str, ...]) -> None
         except (OSError, ValueError):
             pass
 
-    machinery._path_stat = marked_stat  # type: ignore[attr-defined]
+    machinery._path_stat = marked_stat  # type: ignore[attr-defined]  # private
     machinery.FileFinder._fill_cache = marked_fill  # type: ignore[attr-defined]
     machinery.FileLoader.get_data = marked_read  # type: ignore[method-assign]
 
