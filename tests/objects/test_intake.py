@@ -15,6 +15,7 @@ from drystone.core.parallel import processors
 from drystone.objects.entry import HEADER, Entry
 from drystone.objects.hashing import hash_bytes
 from drystone.objects.intake import _SHARE, identify_path, store_path
+from drystone.objects.listing import UNKNOWN
 from drystone.objects.restore import restore
 from drystone.objects.store import ObjectStore
 from drystone.objects.tree import Memory, read_tree, walk
@@ -40,6 +41,23 @@ def test_the_name_of_a_tree_depends_only_on_what_is_in_it(store: ObjectStore, fo
     assert store_path(store, folder).object == before.object
     (folder / "a.csv").chmod(0o755)
     assert store_path(store, folder).object != before.object
+
+
+def test_a_file_changed_in_the_tick_in_which_it_is_looked_at_is_not_remembered(
+    store: ObjectStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Remembered()
+    then = (folder / "a.csv").stat().st_ctime_ns
+    monkeypatch.setattr(known, "now", lambda: then)
+    store_path(store, folder, known=known)
+    listing = known.recall(os.fsencode(folder))
+    assert listing is not None
+    assert listing.known()[b"a.csv"][1] == listing.tree == UNKNOWN
+    monkeypatch.undo()
+    store_path(store, folder, known=known)
+    listing = known.recall(os.fsencode(folder))
+    assert listing is not None
+    assert UNKNOWN not in (listing.known()[b"a.csv"][1], listing.tree)
 
 
 @pytest.mark.parametrize("storing", [True, False])

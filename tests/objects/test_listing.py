@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from drystone.objects.listing import (
     packed,
     stamp,
     unpacked,
+    unsettled,
 )
 
 names = st.binary(min_size=1, max_size=10).filter(lambda name: b"\0" not in name and b"/" not in name)
@@ -69,3 +71,19 @@ def test_a_stamp_tells_kind_and_numbers(tmp_path: Path) -> None:
 )
 def test_a_file_is_settled_when_its_times_are_past(ctime: int, looked_at: int, settled: bool) -> None:
     assert is_settled((1, 2, 3, 1, ctime), looked_at) is settled
+
+
+times = st.integers(min_value=0, max_value=9_000_000_000) | st.sampled_from([1_000_000_000, 3_000_000_000])
+
+
+@given(st.lists(st.tuples(times, times), max_size=8), times)
+def test_of_a_whole_folder_the_same_files_are_unsettled_as_one_by_one(
+    files: list[tuple[int, int]], looked_at: int
+) -> None:
+    stamps = b"".join(struct.pack("<QQQqqB", 1, 2, 3, mtime, ctime, FILE) for mtime, ctime in files)
+    one_by_one = [
+        place
+        for place, (mtime, ctime) in enumerate(files)
+        if not is_settled((1, 2, 3, mtime, ctime), looked_at)
+    ]
+    assert unsettled(stamps, looked_at) == one_by_one
